@@ -1,0 +1,211 @@
+//! What runs chunks. A backend offers lanes; the chunk loop in `exec` feeds them. Adding a backend: its file and its
+//! entry in [`BACKENDS`].
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
+use crate::plan::ChunkRule;
+
+pub mod seq;
+
+/// Settings that backends read, from the configuration and the flags.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackendOptions {
+    /// Threads of the cpu backend; 0 means all CPUs this process may use.
+    pub threads: usize,
+    /// Pin each worker to one CPU.
+    pub pin: bool,
+    /// Highest instruction set to use: `auto`, `avx512`, `avx2`, `baseline`.
+    pub simd: String,
+    /// `--adapter`: index or part of the name. `None` takes `gpu:N`'s N, or the best one.
+    pub adapter: Option<String>,
+    /// Refuse software adapters.
+    pub require_hardware: bool,
+    /// Device memory that hetero may take, in bytes; 0 means what the device reports.
+    pub max_device_memory: u64,
+    /// How long one dispatch should take, in seconds.
+    pub dispatch_target: f64,
+    /// How long to wait for a device before it counts as lost, in seconds.
+    pub device_timeout: f64,
+}
+
+/// Seconds spent in each phase. They do not overlap: their sum is the wall time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Phases {
+    /// Finding and opening the device.
+    pub open: f64,
+    /// Compiling kernels.
+    pub compile: f64,
+    /// Handing input to the device.
+    pub upload: f64,
+    /// Computing; with overlapping copies, the time in which the host did nothing but wait for the kernel.
+    pub kernel: f64,
+    /// Fetching results.
+    pub download: f64,
+    /// Putting partial results together.
+    pub merge: f64,
+}
+
+impl Phases {
+    /// Wall time: the sum of all phases.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        self.open + self.compile + self.upload + self.kernel + self.download + self.merge
+    }
+
+    /// Adds `other` phase by phase.
+    pub fn add(&mut self, other: &Phases) {
+        self.open += other.open;
+        self.compile += other.compile;
+        self.upload += other.upload;
+        self.kernel += other.kernel;
+        self.download += other.download;
+        self.merge += other.merge;
+    }
+}
+
+/// What a backend is, for reports.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BackendFacts {
+    /// `seq`, `cpu`, `gpu`, `gpu:1`.
+    pub id: String,
+    /// Threads (1 for a device: the thread that owns it).
+    pub threads: usize,
+    /// Instruction set of the host code.
+    pub simd: &'static str,
+    /// The device, if it is one.
+    pub adapter: Option<AdapterFacts>,
+}
+
+/// What an adapter is, for reports. The JSON report's `adapter` object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AdapterFacts {
+    /// Name as the driver gives it.
+    pub name: String,
+    /// `cpu`, `integrated`, `discrete`, `virtual` or `other`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `vulkan`, `metal` or `dx12`.
+    pub api: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// Whether it runs on the CPU: a software adapter, not a GPU.
+    pub software: bool,
+}
+
+/// A finished chunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// Its items.
+    pub chunk: Chunk,
+    /// Its sums.
+    pub fold: [u64; FOLD_WORDS],
+}
+
+/// One stream of chunks through a backend. Chunks come back in the order in which they were submitted.
+pub trait Lane<'w> {
+    /// How many chunks may be in flight before [`Lane::collect`] must be called.
+    fn depth(&self) -> usize;
+
+    /// A limit on the next chunk's items that the lane has learnt from earlier ones; `None` when it has no opinion.
+    fn appetite(&self) -> Option<u64> {
+        None
+    }
+
+    /// Takes a chunk. A host lane computes it at once, a device lane queues it.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device failed.
+    fn submit(&mut self, part: ChunkOut<'w>) -> Result<()>;
+
+    /// Waits for the oldest chunk in flight; its results are in the output when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Device`] when the device failed or did not answer in time.
+    fn collect(&mut self) -> Result<Done>;
+}
+
+/// The work of one lane: the chunk loop, called once per lane on the lane's own thread.
+pub type LaneBody<'b, 'w> = dyn Fn(&mut dyn Lane<'w>) -> Result<()> + Sync + 'b;
+
+/// Something that runs chunks.
+pub trait Backend: Send {
+    /// What it is.
+    fn facts(&self) -> BackendFacts;
+
+    /// Seconds that opening it took.
+    fn open_seconds(&self) -> f64 {
+        0.0
+    }
+
+    /// The precision it uses when the user did not choose.
+    fn default_precision(&self, job: &dyn crate::job::Job) -> Precision {
+        job.precisions()[0]
+    }
+
+    /// How it wants `kernel` cut, or why it cannot run it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with the reason.
+    fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule>;
+
+    /// Everything that is done once per kernel and process: compile, allocate. Returns the seconds it took.
+    ///
+    /// # Errors
+    /// [`Error::Device`] or [`Error::Unavailable`].
+    fn prepare(&mut self, kernel: &dyn Kernel) -> Result<f64> {
+        let _ = kernel;
+        Ok(0.0)
+    }
+
+    /// Runs `body` once per lane, each on its own thread, and returns when all have returned. The phases are this
+    /// call's wall time.
+    ///
+    /// # Errors
+    /// The first error of a lane.
+    fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases>;
+}
+
+/// One kind of backend: its name and how to open it.
+pub struct BackendEntry {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line for `hetero list`.
+    pub about: &'static str,
+    /// Whether `name:N` selects one of several devices.
+    pub numbered: bool,
+    /// Whether its slot is the kernel's `gpu` one.
+    pub device: bool,
+    /// Opens it.
+    pub open: fn(&BackendOptions, Option<usize>) -> Result<Box<dyn Backend>>,
+}
+
+/// Every backend of this build, in the order of `--backend all`.
+pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY];
+
+/// Opens a backend by the name a user typed: `cpu`, `gpu:1`.
+///
+/// # Errors
+/// [`Error::Usage`] for an unknown name; whatever opening it returns.
+pub fn open(id: &str, options: &BackendOptions) -> Result<Box<dyn Backend>> {
+    let (entry, index) = parse(id)?;
+    (entry.open)(options, index)
+}
+
+/// The entry and device number behind a backend name.
+///
+/// # Errors
+/// [`Error::Usage`] that lists the names there are.
+pub fn parse(id: &str) -> Result<(&'static BackendEntry, Option<usize>)> {
+    let (name, number) = id.split_once(':').map_or((id, None), |(name, number)| (name, Some(number)));
+    let entry = BACKENDS.iter().find(|entry| entry.name == name && (number.is_none() || entry.numbered));
+    let index = number.map(str::parse::<usize>).transpose();
+    match (entry, index) {
+        (Some(entry), Ok(index)) => Ok((entry, index)),
+        _ => {
+            let names: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
+            Err(Error::Usage(format!("there is no backend '{id}'; there are: {}, all", names.join(", "))))
+        }
+    }
+}

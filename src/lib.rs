@@ -1,0 +1,23 @@
+//! hetero runs one numerical job, cut into chunks, on whatever a machine has: a scalar loop, a CPU pool, a GPU. The
+//! answer is checked, the time is told phase by phase.
+//!
+//! The modules stand in the order of the flow; a stage uses the types of earlier ones, only `run` sees them all.
+
+pub mod error;
+pub mod units;
+
+pub mod memory;
+
+pub mod numeric;
+
+pub mod job;
+
+pub mod formats;
+
+pub mod workloads;
+
+pub mod plan;
+
+pub mod backend;
+
+pub mod exec;

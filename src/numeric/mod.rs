@@ -1,0 +1,3 @@
+//! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, SIMD dispatch.
+
+pub mod simd;

@@ -1,0 +1,71 @@
+//! What a user names. Adding a workload: its folder here, its shader, and its entry in [`WORKLOADS`]; the command
+//! line, `list`, the conformance tests and the benches walk the registry.
+
+use clap::{Arg, ArgMatches};
+
+use crate::error::{Error, Result};
+use crate::job::Job;
+
+/// A kernel as `hetero list` shows it.
+pub struct KernelInfo {
+    /// The kernel's one name.
+    pub name: &'static str,
+    /// What one item is.
+    pub item: &'static str,
+    /// The precisions it comes in.
+    pub precisions: &'static str,
+    /// `None` when it has a GPU form; otherwise why it stays on the CPU.
+    pub cpu_only: Option<&'static str>,
+    /// What it computes, with the bound of each precision.
+    pub about: &'static str,
+}
+
+/// What every workload gets besides its own options.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Context {
+    /// `--seed`.
+    pub seed: u64,
+}
+
+/// A workload: its options, its input, its output, its independent check.
+pub trait Workload: Sync {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// One line for `hetero list`.
+    fn about(&self) -> &'static str;
+
+    /// Its kernels.
+    fn kernels(&self) -> &'static [KernelInfo];
+
+    /// Its own options.
+    fn args(&self) -> Vec<Arg>;
+
+    /// Reads or generates the input.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for options that contradict each other, [`Error::Input`] for a bad file, [`Error::Model`] for
+    /// a model without an answer, [`Error::Resource`] for too little memory.
+    fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>>;
+
+    /// Jobs of about `items` items on generated input, one for each variant worth testing and timing, with a name for
+    /// each: what conformance tests, benches and size sweeps run. Works for 0 and 1.
+    ///
+    /// # Errors
+    /// [`Error::Resource`] when the size does not fit.
+    fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>>;
+}
+
+/// Every workload, in the order of `hetero list`.
+pub static WORKLOADS: &[&dyn Workload] = &[];
+
+/// The workload `name`.
+///
+/// # Errors
+/// [`Error::Usage`] that lists the names there are.
+pub fn find(name: &str) -> Result<&'static dyn Workload> {
+    WORKLOADS.iter().copied().find(|workload| workload.name() == name).ok_or_else(|| {
+        let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name()).collect();
+        Error::Usage(format!("there is no workload '{name}'; there are: {}", names.join(", ")))
+    })
+}
