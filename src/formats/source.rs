@@ -1,0 +1,177 @@
+//! Files in and out: an input is mapped, or unpacked if it is gzip (told by its first bytes, not by its name) within a
+//! limit; an output appears whole or not at all.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Place, Result};
+
+/// The bytes of an input file, with the name that messages use.
+#[derive(Debug)]
+pub struct Source {
+    /// The file as the user named it.
+    pub path: PathBuf,
+    data: Data,
+}
+
+#[derive(Debug)]
+enum Data {
+    Mapped(memmap2::Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Source {
+    /// Opens `path`; gzip is unpacked.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when the file cannot be read, is empty, or is not the gzip it claims to be;
+    /// [`Error::Resource`] when it unpacks to more than the memory that is available.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
+        let meta = file.metadata().map_err(|e| Error::io(path, "read", &e))?;
+        if meta.is_dir() {
+            return Err(Error::input(path, "is a directory; name a file in it"));
+        }
+        let data = if meta.is_file() && meta.len() > 0 {
+            // SAFETY: the map is private to this process and read-only. A file that another process truncates while it
+            // is mapped would raise SIGBUS; like every tool that maps its input, hetero asks its users not to.
+            Data::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "read", &e))?)
+        } else {
+            // Pipes and devices: read them whole, as far as memory goes.
+            let mut bytes = Vec::new();
+            let limit = memory_limit();
+            let n = file.take(limit).read_to_end(&mut bytes).map_err(|e| Error::io(path, "read", &e))?;
+            if n as u64 == limit {
+                return Err(Error::memory(&path.display().to_string(), limit));
+            }
+            Data::Owned(bytes)
+        };
+        let source = Self { path: path.to_path_buf(), data };
+        if source.bytes().is_empty() {
+            return Err(Error::input(path, "the file is empty"));
+        }
+        if source.bytes().starts_with(&[0x1f, 0x8b]) {
+            let unpacked = gunzip(path, source.bytes())?;
+            return Ok(Self { path: source.path, data: Data::Owned(unpacked) });
+        }
+        Ok(source)
+    }
+
+    /// A source from memory, for tests and fuzzing.
+    #[must_use]
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), data: Data::Owned(bytes) }
+    }
+
+    /// The (unpacked) bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.data {
+            Data::Mapped(map) => map,
+            Data::Owned(bytes) => bytes,
+        }
+    }
+
+    /// The file name's ending in lower case, without `.gz`: `vtu`.
+    #[must_use]
+    pub fn extension(&self) -> String {
+        extension(&self.path)
+    }
+
+    /// An input error at `place`.
+    pub fn error(&self, place: Place, why: impl Into<String>) -> Error {
+        Error::input_at(&self.path, place, why)
+    }
+}
+
+/// The ending of `path` in lower case, without `.gz`.
+#[must_use]
+pub fn extension(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
+}
+
+/// What one input may take: half of what is available, since its arrays will stand beside its bytes.
+fn memory_limit() -> u64 {
+    crate::memory::available().unwrap_or(8 << 30) / 2
+}
+
+fn gunzip(path: &Path, packed: &[u8]) -> Result<Vec<u8>> {
+    let limit = memory_limit();
+    let mut bytes = Vec::new();
+    let n = flate2::bufread::MultiGzDecoder::new(packed)
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::input(path, format!("broken gzip data: {e}")))?;
+    if n as u64 == limit {
+        return Err(Error::memory(&format!("unpacking {}", path.display()), limit));
+    }
+    if bytes.is_empty() {
+        return Err(Error::input(path, "the file is empty (gzip of nothing)"));
+    }
+    Ok(bytes)
+}
+
+/// Writes `path` through a temporary file beside it, which takes its name only when `write` succeeded.
+///
+/// # Errors
+/// What `write` returns; [`Error::Resource`] when the disk refuses.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let refused = |e: &std::io::Error| Error::io(path, "write", e);
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".hetero-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary file is private by default; an output should be as readable as the user's umask says.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = std::io::BufWriter::with_capacity(1 << 20, builder.tempfile_in(folder).map_err(|e| refused(&e))?);
+    write(&mut file)?;
+    let file = file.into_inner().map_err(|e| refused(e.error()))?;
+    file.persist(path).map_err(|e| refused(&e.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_told_by_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plain.txt");
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(b"hello").unwrap();
+        std::fs::write(&path, packer.finish().unwrap()).unwrap();
+        assert_eq!(Source::open(&path).unwrap().bytes(), b"hello");
+        std::fs::write(&path, [0x1f, 0x8b, 9, 9]).unwrap();
+        assert_eq!(Source::open(&path).unwrap_err().exit_code(), 3);
+        std::fs::write(&path, []).unwrap();
+        assert_eq!(Source::open(&path).unwrap_err().exit_code(), 3);
+        assert_eq!(Source::open(&folder.path().join("none")).unwrap_err().exit_code(), 3);
+        assert_eq!(Source::open(folder.path()).unwrap_err().exit_code(), 3);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.csv");
+        let error = write_whole(&path, |w| {
+            w.write_all(b"half").unwrap();
+            Err(Error::Internal("stop".into()))
+        });
+        assert!(error.is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        write_whole(&path, |w| w.write_all(b"whole").map_err(|e| Error::io(&path, "write", &e))).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn endings_ignore_case_and_gz() {
+        assert_eq!(extension(Path::new("a/B.VTU.gz")), "vtu");
+        assert_eq!(extension(Path::new("a")), "");
+    }
+}
