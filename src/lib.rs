@@ -8,11 +8,11 @@ pub mod units;
 
 pub mod memory;
 
+pub mod formats;
+
 pub mod numeric;
 
 pub mod job;
-
-pub mod formats;
 
 pub mod workloads;
 
