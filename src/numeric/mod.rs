@@ -1,3 +1,5 @@
 //! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, SIMD dispatch.
 
+pub mod elements;
 pub mod simd;
+pub mod tensor;
