@@ -1,4 +1,6 @@
 //! File formats: one file a format, readers guarded against broken and hostile input.
+pub mod ascii;
+pub mod assemble;
 mod build;
 pub mod csv;
 #[cfg(test)]
@@ -7,13 +9,9 @@ pub mod inp;
 pub mod materials;
 pub mod mesh;
 pub mod msh;
-pub mod source;
-mod text;
-pub mod ascii;
-pub mod assemble;
-pub mod mesh;
 pub mod numbers;
 pub mod source;
+mod text;
 pub mod vtk;
 pub mod vtk_cells;
 pub mod vtu;
