@@ -3,9 +3,12 @@ mod build;
 pub mod csv;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod frd;
 pub mod inp;
 pub mod materials;
 pub mod mesh;
 pub mod msh;
+pub mod nodal;
+pub mod npy;
 pub mod source;
 mod text;
