@@ -5,11 +5,14 @@ mod build;
 pub mod csv;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod frd;
 pub mod inp;
 pub mod materials;
 pub mod mesh;
 pub mod msh;
 pub mod numbers;
+pub mod nodal;
+pub mod npy;
 pub mod source;
 mod text;
 pub mod vtk;
