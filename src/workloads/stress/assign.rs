@@ -33,7 +33,9 @@ pub(super) fn materials(mesh: &Mesh, options: &SolidOptions) -> Result<Materials
                 Some(poisson) => poisson,
                 // A truss has no lateral strain: any admissible value does.
                 None if only_trusses => 0.0,
-                None => return Err(Error::Usage("--young needs --poisson as well: this mesh has solid elements".into())),
+                None => {
+                    return Err(Error::Usage("--young needs --poisson as well: this mesh has solid elements".into()));
+                }
             };
             return uniform(&isotropic("--young", young, poisson));
         }
@@ -172,7 +174,11 @@ fn value(field: &Field, cell: usize) -> f64 {
 ///
 /// # Errors
 /// [`Error::Model`] for an `n_ip` that the element does not come in; [`Error::Usage`] when the option fits no element.
-pub(super) fn blocks(mesh: &mut Mesh, mut ids: Vec<Vec<u32>>, options: &SolidOptions) -> Result<(Vec<Block>, Vec<String>)> {
+pub(super) fn blocks(
+    mesh: &mut Mesh,
+    mut ids: Vec<Vec<u32>>,
+    options: &SolidOptions,
+) -> Result<(Vec<Block>, Vec<String>)> {
     let mut warnings = Vec::new();
     if let Some(wanted) = options.integration {
         let fits = |block: &CellBlock| tables(block.kind, wanted).is_some();

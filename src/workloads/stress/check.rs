@@ -149,11 +149,8 @@ fn patch(model: &Model, block: &Block, element: usize, worst: &mut Worst) {
     let mut allowed = vec![0.0; 7 * tables.ips];
     let arithmetic = Arithmetic { precision: Precision::F64, centre: [0.0; 6], noise };
     bound::element(tables, rows, material, model.thermal, arithmetic, &mut allowed);
-    let expected = if tables.kind == CellKind::Truss2 {
-        along_axis(rows, material)
-    } else {
-        material.stress(&strain(&AFFINE))
-    };
+    let expected =
+        if tables.kind == CellKind::Truss2 { along_axis(rows, material) } else { material.stress(&strain(&AFFINE)) };
     for (ip, stress) in stress.iter().take(tables.ips).enumerate() {
         for c in 0..6 {
             worst.compare(stress[c], expected[c], allowed[c * tables.ips + ip], || {

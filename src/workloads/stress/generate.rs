@@ -34,7 +34,10 @@ pub fn box_mesh(kind: CellKind, cells: u64, seed: u64) -> Result<Mesh> {
     let bytes = cells.saturating_mul(4 * kind.nodes() as u64 + 4 + 8 * 24);
     ensure_available("a generated mesh", bytes)?;
     let count = usize::try_from(cells).ok().filter(|n| *n <= (u32::MAX / 32) as usize).ok_or_else(|| {
-        Error::Resource(format!("a generated mesh has at most {} cells", crate::units::grouped(u64::from(u32::MAX / 32))))
+        Error::Resource(format!(
+            "a generated mesh has at most {} cells",
+            crate::units::grouped(u64::from(u32::MAX / 32))
+        ))
     })?;
     let cubes = cells.div_ceil(per_cube);
     let side = (1_usize..).find(|n| (*n as u64).pow(3) >= cubes).unwrap_or(1);

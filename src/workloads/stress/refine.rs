@@ -13,16 +13,8 @@ const TET_EDGES: [[usize; 2]; 6] = [[0, 1], [1, 2], [0, 2], [0, 3], [1, 3], [2, 
 /// The children of a tetrahedron with the nodes 0..4 (corners) and 4..10 (middles of [`TET_EDGES`]): four corners, and
 /// the octahedron between them cut along the diagonal from the middle of 0-2 to the middle of 1-3. All keep the parent's
 /// orientation.
-const TET_CHILDREN: [[usize; 4]; 8] = [
-    [0, 4, 6, 7],
-    [4, 1, 5, 8],
-    [6, 5, 2, 9],
-    [7, 8, 9, 3],
-    [4, 6, 7, 8],
-    [4, 5, 6, 8],
-    [6, 7, 8, 9],
-    [6, 5, 9, 8],
-];
+const TET_CHILDREN: [[usize; 4]; 8] =
+    [[0, 4, 6, 7], [4, 1, 5, 8], [6, 5, 2, 9], [7, 8, 9, 3], [4, 6, 7, 8], [4, 5, 6, 8], [6, 7, 8, 9], [6, 5, 9, 8]];
 
 /// Where the corners of a hexahedron lie in the 3x3x3 lattice of its refinement, divided by 2.
 const HEX_CORNERS: [[usize; 3]; 8] =
@@ -31,8 +23,7 @@ const HEX_CORNERS: [[usize; 3]; 8] =
 const HEX_EDGES: [[usize; 2]; 12] =
     [[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]];
 
-const HEX_FACES: [[usize; 4]; 6] =
-    [[0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]];
+const HEX_FACES: [[usize; 4]; 6] = [[0, 1, 2, 3], [4, 5, 6, 7], [0, 1, 5, 4], [1, 2, 6, 5], [2, 3, 7, 6], [3, 0, 4, 7]];
 
 /// Splits every cell of `model` into 8, `times` times. A parent's children stay together: child `c` of cell `e` becomes
 /// cell `8 e + c`. The file's own numbers no longer fit and are dropped.
@@ -68,9 +59,9 @@ pub(super) fn refine(model: &mut Model, times: u32) -> Result<()> {
 fn check_size(model: &Model, times: u32) -> Result<()> {
     let growth = 8_u64.checked_pow(times).filter(|growth| *growth <= 1 << 32);
     let cells = growth.and_then(|growth| (model.n_cells as u64).checked_mul(growth));
-    let cells = cells.filter(|cells| *cells <= u64::from(u32::MAX)).ok_or_else(|| {
-        Error::Resource(format!("--refine {times} gives more than 2^32 cells; use a smaller number"))
-    })?;
+    let cells = cells
+        .filter(|cells| *cells <= u64::from(u32::MAX))
+        .ok_or_else(|| Error::Resource(format!("--refine {times} gives more than 2^32 cells; use a smaller number")))?;
     let mut bytes = 0_u64;
     for block in &model.blocks {
         let share = block.len() as u64 * (cells / (model.n_cells as u64).max(1));

@@ -135,18 +135,16 @@ fn check_field(mesh: &Mesh, field: &Field, components: usize) -> Result<()> {
         let (name, has) = (&field.name, field.components);
         return Err(Error::input(
             &mesh.source,
-            format!("point field '{name}' has {has} components for {} values; it needs {components}", field.values.len()),
+            format!(
+                "point field '{name}' has {has} components for {} values; it needs {components}",
+                field.values.len()
+            ),
         ));
     }
     Ok(())
 }
 
-fn node_rows(
-    mesh: &Mesh,
-    displacement: &Field,
-    temperature: Option<&Field>,
-    scale: f64,
-) -> Result<Buffer<NodeRow>> {
+fn node_rows(mesh: &Mesh, displacement: &Field, temperature: Option<&Field>, scale: f64) -> Result<Buffer<NodeRow>> {
     let mut rows = Buffer::zeroed(mesh.points.len(), "node data")?;
     for (i, (row, point)) in rows.iter_mut().zip(&mesh.points).enumerate() {
         let u = &displacement.values[3 * i..3 * i + 3];
@@ -186,7 +184,10 @@ impl Job for SolidJob {
 
     fn steps(&self, precision: Precision) -> Result<Vec<Step<'_>>> {
         if !PRECISIONS.contains(&precision) {
-            return Err(Error::Usage(format!("stress has no precision {}; there are f64, mixed, f32", precision.name())));
+            return Err(Error::Usage(format!(
+                "stress has no precision {}; there are f64, mixed, f32",
+                precision.name()
+            )));
         }
         let kernels = SolidKernel::for_model(&self.model, precision)?;
         Ok(kernels.into_iter().map(|kernel| Step::Kernel(Box::new(kernel))).collect())
@@ -233,7 +234,8 @@ impl Job for SolidJob {
 impl SolidJob {
     fn answer(&self, points: u64, best: Option<(f64, u64, usize)>) -> Answer {
         let elements = self.model.elements();
-        let most = best.map_or(json!(null), |(value, element, ip)| json!({"value": value, "element": element, "ip": ip}));
+        let most =
+            best.map_or(json!(null), |(value, element, ip)| json!({"value": value, "element": element, "ip": ip}));
         let object = json!({
             "model": "solid",
             "elements": elements,
