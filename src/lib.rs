@@ -6,6 +6,8 @@
 pub mod error;
 pub mod units;
 
+pub mod config;
+
 pub mod memory;
 
 pub mod numeric;

@@ -9,26 +9,7 @@ use crate::plan::ChunkRule;
 
 pub mod seq;
 
-/// Settings that backends read, from the configuration and the flags.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BackendOptions {
-    /// Threads of the cpu backend; 0 means all CPUs this process may use.
-    pub threads: usize,
-    /// Pin each worker to one CPU.
-    pub pin: bool,
-    /// Highest instruction set to use: `auto`, `avx512`, `avx2`, `baseline`.
-    pub simd: String,
-    /// `--adapter`: index or part of the name. `None` takes `gpu:N`'s N, or the best one.
-    pub adapter: Option<String>,
-    /// Refuse software adapters.
-    pub require_hardware: bool,
-    /// Device memory that hetero may take, in bytes; 0 means what the device reports.
-    pub max_device_memory: u64,
-    /// How long one dispatch should take, in seconds.
-    pub dispatch_target: f64,
-    /// How long to wait for a device before it counts as lost, in seconds.
-    pub device_timeout: f64,
-}
+pub use crate::config::BackendOptions;
 
 /// Seconds spent in each phase. They do not overlap: their sum is the wall time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
