@@ -33,7 +33,7 @@ bench-peers: setup
 	benches/peers/run.sh
 
 setup:
-	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it from https://rustup.rs"; exit 1; }
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (the stable toolchain)"; exit 1; }
 	@scripts/setup-adapter.sh
 
 clean:

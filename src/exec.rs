@@ -1,7 +1,7 @@
 //! The chunk loop: the only place in the code base that hands chunks to backends.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
@@ -11,8 +11,8 @@ use crate::plan::ChunkRule;
 /// How a run is watched and stopped from outside.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// Set by a signal handler: no further chunk is handed out.
-    pub stop: AtomicBool,
+    /// The number of the signal that asked to stop, 0 for none. Once set no further chunk is handed out.
+    pub signal: AtomicI32,
     /// Items finished so far in the current step, for the progress bar.
     pub items_done: AtomicU64,
 }
@@ -21,7 +21,18 @@ impl Control {
     /// Whether a stop was asked for.
     #[must_use]
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.signal.load(Ordering::Relaxed) != 0
+    }
+
+    /// `Ok` as long as nobody asked to stop.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] once a signal was noted.
+    pub fn proceed(&self) -> Result<()> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            number => Err(Error::Signal(number)),
+        }
     }
 }
 
@@ -98,9 +109,7 @@ pub fn run_step(
         let queue = Queue { writer: &writer, rule, items: kernel.items(), next: AtomicU64::new(0) };
         backend.run(kernel, &|lane| feed(lane, &queue, control, keep_partials, &tally))?
     };
-    if control.stopped() {
-        return Err(Error::Signal(2));
-    }
+    control.proceed()?;
     let mut tally = tally.into_inner().expect("no lane panicked");
     if tally.items != kernel.items() {
         return Err(Error::Internal(format!("{} of {} items were computed", tally.items, kernel.items())));

@@ -23,3 +23,7 @@ pub mod plan;
 pub mod backend;
 
 pub mod exec;
+
+pub mod signals;
+
+pub mod cli;
