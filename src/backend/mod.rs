@@ -115,9 +115,9 @@ pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
 
-    /// Seconds that opening it took.
-    fn open_seconds(&self) -> f64 {
-        0.0
+    /// Whether it is the reference that others are checked against: it then computes in the reference's precision only.
+    fn is_reference(&self) -> bool {
+        false
     }
 
     /// The precision it uses when the user did not choose.
