@@ -1,3 +1,4 @@
 //! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, SIMD dispatch.
 
+pub mod philox;
 pub mod simd;
