@@ -32,11 +32,11 @@ pub struct StepTrace {
     pub phases: Phases,
     /// Number of chunks.
     pub chunks: u64,
-    /// The chunks of a reduction with their sums, by first item; empty for a map.
+    /// The chunks with their sums (zeros for a map), by first item.
     pub partials: Vec<Partial>,
 }
 
-/// A chunk of a reduction and what it gave back.
+/// A chunk and the sums it gave back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partial {
     /// Its items.
@@ -91,12 +91,11 @@ pub fn run_step(
 ) -> Result<StepTrace> {
     output.reset();
     control.items_done.store(0, Ordering::Relaxed);
-    let keep_partials = kernel.fold_words() > 0;
     let tally = Mutex::new(Tally::default());
     let phases = {
         let writer = output.writer();
         let queue = Queue { writer: &writer, rule, items: kernel.items(), next: AtomicU64::new(0) };
-        backend.run(kernel, &|lane| feed(lane, &queue, control, keep_partials, &tally))?
+        backend.run(kernel, &|lane| feed(lane, &queue, control, &tally))?
     };
     if control.stopped() {
         return Err(Error::Signal(2));
@@ -127,7 +126,6 @@ fn feed<'w>(
     lane: &mut dyn Lane<'w>,
     queue: &Queue<'w>,
     control: &Control,
-    keep_partials: bool,
     tally: &Mutex<Tally>,
 ) -> Result<()> {
     let mut mine = Tally::default();
@@ -144,9 +142,7 @@ fn feed<'w>(
             in_flight -= 1;
             mine.items += chunk.len();
             mine.chunks += 1;
-            if keep_partials {
-                mine.partials.push(Partial { chunk, fold });
-            }
+            mine.partials.push(Partial { chunk, fold });
             control.items_done.fetch_add(chunk.len(), Ordering::Relaxed);
         }
         if drained {
