@@ -128,12 +128,10 @@ pub fn run_step(
     if tally.items != kernel.items() {
         return Err(Error::Internal(format!("{} of {} items were computed", tally.items, kernel.items())));
     }
-    // Sums of integers: exact in any order; sorted so that reports and checks see one order.
+    // Exact in any order; sorted so that reports and checks see one order.
     tally.partials.sort_unstable_by_key(|partial| partial.chunk);
     for partial in &tally.partials {
-        for (sum, part) in output.fold.iter_mut().zip(partial.fold) {
-            *sum += part;
-        }
+        kernel.merge_fold(&mut output.fold, &partial.fold);
     }
     Ok(StepTrace { phases, chunks: tally.chunks, partials: tally.partials })
 }
@@ -146,12 +144,7 @@ struct Tally {
 }
 
 /// The loop itself: keep the lane full, collect in order, stop when asked.
-fn feed<'w>(
-    lane: &mut dyn Lane<'w>,
-    queue: &Queue<'w>,
-    control: &Control,
-    tally: &Mutex<Tally>,
-) -> Result<()> {
+fn feed<'w>(lane: &mut dyn Lane<'w>, queue: &Queue<'w>, control: &Control, tally: &Mutex<Tally>) -> Result<()> {
     let mut mine = Tally::default();
     let mut in_flight = 0;
     loop {

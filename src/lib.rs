@@ -12,6 +12,8 @@ pub mod memory;
 
 pub mod numeric;
 
+pub mod machine;
+
 pub mod job;
 
 pub mod formats;

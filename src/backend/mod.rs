@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
 use crate::plan::ChunkRule;
 
+pub mod cpu;
 pub mod seq;
 
 pub use crate::config::BackendOptions;
@@ -163,7 +164,7 @@ pub struct BackendEntry {
 }
 
 /// Every backend of this build, in the order of `--backend all`.
-pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY];
+pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY, cpu::ENTRY];
 
 /// Opens a backend by the name a user typed: `cpu`, `gpu:1`.
 ///
