@@ -10,13 +10,13 @@ pub mod config;
 
 pub mod memory;
 
+pub mod formats;
+
 pub mod numeric;
 
 pub mod machine;
 
 pub mod job;
-
-pub mod formats;
 
 pub mod workloads;
 
