@@ -20,11 +20,17 @@ pub mod job;
 
 pub mod workloads;
 
+pub mod machine;
+
 pub mod plan;
 
 pub mod backend;
 
 pub mod exec;
+
+pub mod measure;
+
+pub mod report;
 
 pub mod signals;
 

@@ -38,7 +38,9 @@ fn config_prints_each_value_with_its_origin() {
     }
     let output = crate::support::hetero().arg("config").env("HETERO_RUN_SEED", "7").output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert!(stdout.lines().any(|row| row.starts_with("run.seed") && row.contains('7') && row.contains("$HETERO_RUN_SEED")));
+    assert!(
+        stdout.lines().any(|row| row.starts_with("run.seed") && row.contains('7') && row.contains("$HETERO_RUN_SEED"))
+    );
 }
 
 #[test]

@@ -35,7 +35,12 @@ fn compare(name: &str, job: &dyn Job, reference: &Measured, measured: &Measured)
             }
             for (v, (want, got)) in want.item_values(item).iter().zip(got.item_values(item)).enumerate() {
                 let error = (want - got).abs();
-                assert!(error <= bounds[v], "{name}: {} {item} value {v}: {got} for {want}, bound {}", kernel.name(), bounds[v]);
+                assert!(
+                    error <= bounds[v],
+                    "{name}: {} {item} value {v}: {got} for {want}, bound {}",
+                    kernel.name(),
+                    bounds[v]
+                );
             }
         }
     }
@@ -53,7 +58,8 @@ fn every_job(backend_name: &str, mut change: impl FnMut(&mut Config)) {
                 for &precision in job.precisions() {
                     let mut config = settings(precision);
                     change(&mut config);
-                    let name = format!("{} {variant} x {size} on {backend_name} in {}", workload.name(), precision.name());
+                    let name =
+                        format!("{} {variant} x {size} on {backend_name} in {}", workload.name(), precision.name());
                     match measure(job, backend_name, ONCE, &config, &control) {
                         Ok(measured) => {
                             assert!(measured.verification.passed(), "{name}: {:?}", measured.verification);
