@@ -20,8 +20,6 @@ pub mod job;
 
 pub mod workloads;
 
-pub mod machine;
-
 pub mod plan;
 
 pub mod backend;
@@ -35,3 +33,5 @@ pub mod report;
 pub mod signals;
 
 pub mod cli;
+
+pub mod run;

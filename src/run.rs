@@ -1,7 +1,5 @@
 //! Drives the stages: the only module that sees them all.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::backend::{self, Backend, BackendFacts, Phases};
@@ -10,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::exec::{self, Control, StepTrace};
 use crate::job::{Answer, Job, Output, Precision, Step};
 use crate::measure::sampler::{self, Samples};
-use crate::measure::verify::{self, Verification};
+use crate::measure::verify::{self, Effort, Subject, Verification};
 use crate::plan::ChunkRule;
 
 /// What one backend did with a job: its timed runs, the last run's results, and their verification.
@@ -31,8 +29,6 @@ pub struct Measured {
     pub outputs: Vec<Output>,
     /// The verdict on the last run.
     pub verification: Verification,
-    /// Seconds that verification took.
-    pub verify_seconds: f64,
 }
 
 /// What one run gave besides its outputs.
@@ -63,15 +59,16 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     let mut outputs = steps.iter().map(|step| Output::for_kernel(step.kernel())).collect::<Result<Vec<_>>>()?;
     let samples = sampler::sample(rule, || run_once(job, &steps, &rules, backend, &mut outputs, control))?;
     control.stage(&format!("{id}: verifying"));
-    let start = Instant::now();
     let reference = job.steps(job.precisions()[0])?;
     let RunResult { traces, answer } = &samples.last;
-    let verification = verify::verify(job, &steps, &reference, &outputs, traces, answer, config.run.seed)?;
+    let subject = Subject { job, steps: &steps, reference: &reference, outputs: &outputs, traces, answer };
+    let threads = backend.facts().threads;
+    let effort = Effort { seed: config.run.seed, threads, operations: Effort::OPERATIONS };
+    let verification = verify::verify(subject, effort, control)?;
     control.proceed()?;
-    let verify_seconds = start.elapsed().as_secs_f64();
     drop((steps, reference));
     let facts = backend.facts();
-    Ok(Measured { facts, precision, rules, open, compile, samples, outputs, verification, verify_seconds })
+    Ok(Measured { facts, precision, rules, open, compile, samples, outputs, verification })
 }
 
 /// One run: every step through the chunk loop, then the answer.

@@ -73,7 +73,8 @@ impl<'a> Grid<'a> {
             }
         }
         for (fields, n, what) in [(&self.point_fields, n_points, "points"), (&self.cell_fields, n_cells, "cells")] {
-            if let Some(field) = fields.iter().find(|field| Some(field.values.len()) != n.checked_mul(field.components)) {
+            if let Some(field) = fields.iter().find(|field| Some(field.values.len()) != n.checked_mul(field.components))
+            {
                 let count = field.values.len() / field.components;
                 let why = format!("{} is given for {count} {what}; the file has {n}", field.values.label);
                 return Err(source.error(field.values.origin.place(source.bytes()), why));

@@ -26,10 +26,7 @@ impl Dual {
 impl Add for Dual {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self {
-            value: self.value + other.value,
-            slope: std::array::from_fn(|k| self.slope[k] + other.slope[k]),
-        }
+        Self { value: self.value + other.value, slope: std::array::from_fn(|k| self.slope[k] + other.slope[k]) }
     }
 }
 
@@ -88,14 +85,9 @@ pub fn corner_coordinates(kind: CellKind) -> &'static [[f64; 3]] {
         CellKind::Truss2 => &[[-1.0, 0.0, 0.0], [1.0, 0.0, 0.0]],
         CellKind::Tet4 | CellKind::Tet10 => &[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         CellKind::Hex8 | CellKind::Hex20 => &HEX_CORNERS,
-        CellKind::Wedge6 | CellKind::Wedge15 => &[
-            [0.0, 0.0, -1.0],
-            [1.0, 0.0, -1.0],
-            [0.0, 1.0, -1.0],
-            [0.0, 0.0, 1.0],
-            [1.0, 0.0, 1.0],
-            [0.0, 1.0, 1.0],
-        ],
+        CellKind::Wedge6 | CellKind::Wedge15 => {
+            &[[0.0, 0.0, -1.0], [1.0, 0.0, -1.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
+        }
     }
 }
 
@@ -168,7 +160,8 @@ mod tests {
     /// Corner coordinates, then the middle of each mid-side node's corners.
     fn node_coordinates(kind: CellKind) -> Vec<[f64; 3]> {
         let corner = corner_coordinates(kind);
-        let middle = |[a, b]: &[u8; 2]| std::array::from_fn(|k| 0.5 * (corner[*a as usize][k] + corner[*b as usize][k]));
+        let middle =
+            |[a, b]: &[u8; 2]| std::array::from_fn(|k| 0.5 * (corner[*a as usize][k] + corner[*b as usize][k]));
         corner.iter().copied().chain(corners(kind).1.iter().map(middle)).collect()
     }
 
