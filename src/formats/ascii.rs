@@ -115,10 +115,9 @@ fn each_word(
 /// `text` is a part of the source's bytes, so that the word's line can be counted.
 fn refuse(source: &Source, text: &[u8], number: NumberType, wrong: &Wrong) -> Error {
     let word = &text[wrong.start..wrong.end];
-    let shown = String::from_utf8_lossy(&word[..word.len().min(24)]).escape_debug().to_string();
     let kind = if number.is_integer() { "a whole number" } else { "a number" };
     let place = place_in(source, text).map_or(Place::Whole, |start| line_of(source.bytes(), start + wrong.start));
-    source.error(place, format!("'{shown}' is not {kind} of type {}", number.name()))
+    source.error(place, format!("'{}' is not {kind} of type {}", shown(word), number.name()))
 }
 
 /// Where `part` starts in the source's bytes; `None` when it lies elsewhere.
@@ -133,6 +132,13 @@ pub fn place_in(source: &Source, part: &[u8]) -> Option<usize> {
 pub fn line_of(bytes: &[u8], at: usize) -> Place {
     let at = at.min(bytes.len());
     Place::Line(bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1)
+}
+
+/// A text from the file as a message may show it.
+#[must_use]
+pub fn shown(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
+    String::from_utf8_lossy(&text[..text.len().min(40)]).escape_debug().to_string()
 }
 
 #[cfg(test)]

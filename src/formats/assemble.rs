@@ -162,11 +162,11 @@ impl<'a> Assembly<'a> {
             self.warn(format!("cells without a stress model were skipped: {}", names.join(", ")));
         }
         if self.ghosts > 0 {
-            self.warn(format!("{} ghost cells (copies of other pieces' cells, or hidden) were skipped", self.ghosts));
+            self.warn(format!("ghost cells (copies of other pieces' cells, or hidden) were skipped: {}", self.ghosts));
         }
         let lines = self.mesh.blocks.iter().find(|block| block.kind == CellKind::Truss2).map(|block| block.cells.len());
         if let Some(n) = lines.filter(|_| self.mesh.blocks.len() > 1) {
-            self.warn(format!("{n} lines (VTK type 3) stand beside solid cells; they are taken as trusses"));
+            self.warn(format!("lines (VTK type 3) beside solid cells are taken as trusses: {n}"));
         }
         Ok(self.mesh)
     }
@@ -358,9 +358,8 @@ impl<'a> Assembly<'a> {
     }
 
     fn bad_index(&self, raw: &RawArray<'_>, index: usize, cell: usize, n_points: usize) -> Error {
-        let range = if n_points == 0 { "none".into() } else { format!("{n_points}, 0 to {}", n_points - 1) };
-        let why =
-            format!("cell {cell} (the first is 0) refers to point {}, but the points are {range}", raw.show(index));
+        let range = if n_points == 0 { "no points".into() } else { format!("the points 0 to {}", n_points - 1) };
+        let why = format!("cell {cell} (the first is 0) refers to point {}, but the file has {range}", raw.show(index));
         self.error(raw.origin_of(index), why)
     }
 

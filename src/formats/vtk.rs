@@ -3,7 +3,7 @@
 //!
 //! The format: <https://docs.vtk.org/en/latest/vtk_file_formats/vtk_legacy_file_format.html>.
 
-use super::ascii::{line_of, numbers};
+use super::ascii::{line_of, numbers, shown};
 use super::assemble::{Assembly, NamedArray, RawPiece, Topology};
 use super::mesh::Mesh;
 use super::numbers::{Bytes, NumberType, Origin, RawArray};
@@ -28,20 +28,15 @@ pub fn read_legacy(source: &Source) -> Result<Mesh> {
 }
 
 /// What an array is spread over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Over {
     /// The data set: fields that are not read.
+    #[default]
     Nothing,
     /// Points.
     Points,
     /// Cells.
     Cells,
-}
-
-impl Default for Over {
-    fn default() -> Self {
-        Self::Nothing
-    }
 }
 
 /// What has been read so far.
@@ -66,11 +61,11 @@ impl<'a> Grid<'a> {
         let types = self.types.ok_or_else(|| missing("CELL_TYPES"))?;
         let topology = self.topology.ok_or_else(|| missing("CELLS"))?;
         let (n_points, n_cells) = (points.len() / 3, types.len());
-        if let Topology::Ends { ends, .. } = &topology {
-            if ends.len() != n_cells {
-                let why = format!("CELLS describes {} cells, CELL_TYPES {n_cells}; the two must agree", ends.len());
-                return Err(source.error(types.origin.place(source.bytes()), why));
-            }
+        if let Topology::Ends { ends, .. } = &topology
+            && ends.len() != n_cells
+        {
+            let why = format!("CELLS describes {} cells, CELL_TYPES {n_cells}; the two must agree", ends.len());
+            return Err(source.error(types.origin.place(source.bytes()), why));
         }
         for (fields, n, what) in [(&self.point_fields, n_points, "points"), (&self.cell_fields, n_cells, "cells")] {
             if let Some(field) = fields.iter().find(|field| Some(field.values.len()) != n.checked_mul(field.components))
@@ -130,14 +125,14 @@ impl<'a> Reader<'a> {
             Some("BINARY") => true,
             other => {
                 let other = other.unwrap_or("nothing");
-                return Err(self.error(start, format!("expected ASCII or BINARY, found '{}'", shown(other.as_bytes()))));
+                return Err(self.error(start, format!("expected ASCII or BINARY, found '{}'", shown(other))));
             }
         };
         let start = self.at;
         match (self.keyword().as_deref(), self.keyword().as_deref()) {
             (Some("DATASET"), Some("UNSTRUCTURED_GRID")) => Ok(()),
             (Some("DATASET"), Some(other)) => {
-                let other = shown(other.as_bytes());
+                let other = shown(other);
                 Err(self.error(start, format!("holds a {other}, not an UNSTRUCTURED_GRID; convert it to one")))
             }
             _ => Err(self.error(start, "has no DATASET line")),
@@ -216,7 +211,7 @@ impl<'a> Reader<'a> {
                 }
             }
             other => {
-                let why = format!("expected a section like CELLS or POINT_DATA, found '{}'", shown(other.as_bytes()));
+                let why = format!("expected a section like CELLS or POINT_DATA, found '{}'", shown(other));
                 return Err(self.error(start.saturating_sub(1), why));
             }
         }
@@ -265,7 +260,7 @@ impl<'a> Reader<'a> {
             match kind.as_str() {
                 "STRING" | "UTF8_STRING" => self.skip_strings(components.saturating_mul(tuples))?,
                 "BIT" if self.binary => {
-                    let n = components.checked_mul(tuples).unwrap_or(usize::MAX).div_ceil(8);
+                    let n = components.saturating_mul(tuples).div_ceil(8);
                     self.values(&label(&name), NumberType::U8, n, 1)?;
                 }
                 _ => {
@@ -277,11 +272,8 @@ impl<'a> Reader<'a> {
                     if tuples == grid.n {
                         grid.add(name, components, values);
                     } else {
-                        let why = format!(
-                            "array '{}' has {tuples} values, not {}; it was left out",
-                            shown(name.as_bytes()),
-                            grid.n
-                        );
+                        let why =
+                            format!("array '{}' has {tuples} values, not {}; it was left out", shown(&name), grid.n);
                         assembly.warn(why);
                     }
                 }
@@ -383,7 +375,7 @@ impl<'a> Reader<'a> {
             "UNSIGNED_LONG" | "UNSIGNED_LONG_LONG" | "VTKTYPEUINT64" => NumberType::U64,
             "FLOAT" => NumberType::F32,
             "DOUBLE" => NumberType::F64,
-            other => return Err(self.error(start + 1, format!("unknown number type '{}'", shown(other.as_bytes())))),
+            other => return Err(self.error(start + 1, format!("unknown number type '{}'", shown(other)))),
         })
     }
 
@@ -462,10 +454,8 @@ impl<'a> Reader<'a> {
 }
 
 fn label(name: &str) -> String {
-    format!("array '{}'", shown(name.as_bytes()))
+    format!("array '{}'", shown(name))
 }
 
-/// A text from the file as a message may show it.
-fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(&text[..text.len().min(40)]).escape_debug().to_string()
-}
+#[cfg(test)]
+mod tests;

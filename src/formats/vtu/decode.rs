@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rayon::prelude::*;
 
-use super::xml::{Compressor, DataArray, Document, Format, shown};
+use super::xml::{Compressor, DataArray, Document, Format};
 use crate::error::{Error, Result};
-use crate::formats::ascii::{all_numbers, line_of, place_in};
+use crate::formats::ascii::{all_numbers, line_of, place_in, shown};
 use crate::formats::numbers::{Bytes, NumberType, Origin, RawArray, reserve};
 use crate::formats::source::Source;
 
@@ -296,7 +296,9 @@ fn check_total(n_bytes: u64, size: u64, expected: Option<u64>) -> Result<(), Why
             );
             Err(Why::Broken(why))
         }
-        None if n_bytes % size != 0 => Err(Why::Broken(format!("holds {n_bytes} bytes, not whole values of {size}"))),
+        None if !n_bytes.is_multiple_of(size) => {
+            Err(Why::Broken(format!("holds {n_bytes} bytes, not whole values of {size}")))
+        }
         _ => Ok(()),
     }
 }

@@ -10,7 +10,8 @@ mod xml;
 pub use write::{OutField, OutValues, write_vtu};
 
 use self::decode::Decoder;
-use self::xml::{DataArray, Piece, Section, shown};
+use self::xml::{DataArray, Piece, Section};
+use super::ascii::shown;
 use super::assemble::{Assembly, NamedArray, RawPiece, Topology};
 use super::mesh::Mesh;
 use super::numbers::{Bytes, NumberType, Origin, RawArray};
@@ -141,3 +142,6 @@ fn empty(name: &str, origin: Origin) -> RawArray<'static> {
     let bytes = Bytes::Borrowed(&[]);
     RawArray { label: name.into(), number: NumberType::U8, big_endian: false, bytes, origin }
 }
+
+#[cfg(test)]
+mod tests;

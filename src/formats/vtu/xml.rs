@@ -6,7 +6,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use crate::error::{Error, Place, Result};
-use crate::formats::ascii::{line_of, place_in};
+use crate::formats::ascii::{line_of, place_in, shown};
 use crate::formats::source::Source;
 
 /// What follows `_` in `<AppendedData>`.
@@ -146,8 +146,8 @@ pub(super) fn parse(source: &Source) -> Result<Document<'_>> {
             Ok(Event::End(_)) => {
                 parser.stack.pop();
             }
-            Ok(Event::Text(words)) => parser.text(&words.into_inner()),
-            Ok(Event::CData(words)) => parser.text(&words.into_inner()),
+            Ok(Event::Text(words)) => parser.text(words.into_inner()),
+            Ok(Event::CData(words)) => parser.text(words.into_inner()),
             Ok(Event::GeneralRef(_)) if parser.stack.last().is_some_and(|(e, _)| *e == Element::DataArray) => {
                 return Err(parser.error(start, "an XML entity stands among the numbers"));
             }
@@ -290,7 +290,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn text(&mut self, words: &Cow<'a, str>) {
+    fn text(&mut self, words: Cow<'a, str>) {
         // The slice reader borrows; an owned text would be one that it changed, which it does not do.
         if let (Some((Element::DataArray, _)), Cow::Borrowed(words)) = (self.stack.last(), words) {
             let parent = self.stack.iter().rev().nth(1).map(|(element, _)| *element);
@@ -315,13 +315,13 @@ impl Tag<'_> {
     }
 
     fn get(&self, name: &str) -> Result<Option<String>> {
-        let broken = |error: &dyn std::fmt::Display| self.error(format!("broken XML attribute: {error}"));
         // The check for repeated names would cost the square of their number.
         for attribute in self.tag.attributes().with_checks(false) {
-            let attribute = attribute.map_err(|error| broken(&error))?;
+            let attribute = attribute.map_err(|error| self.error(format!("broken XML attribute: {error}")))?;
             if attribute.key.as_ref() == name {
+                // VTK itself writes `&` and `<` as they are: a value that does not unescape is taken literally.
                 let value = attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0);
-                return Ok(Some(value.map_err(|error| broken(&error))?.into_owned()));
+                return Ok(Some(value.map_or_else(|_| attribute.value.to_string(), |value| value.into_owned())));
             }
         }
         Ok(None)
@@ -416,9 +416,4 @@ fn not_vtk(source: &Source) -> &'static str {
     } else {
         "this is not a VTK XML file (.vtu)"
     }
-}
-
-/// A text from the file as a message may show it.
-pub(super) fn shown(text: &str) -> String {
-    text.chars().take(40).collect::<String>().escape_debug().to_string()
 }
