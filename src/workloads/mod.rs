@@ -6,6 +6,8 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod stress;
+
 /// A kernel as `hetero list` shows it.
 pub struct KernelInfo {
     /// The kernel's one name.

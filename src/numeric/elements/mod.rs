@@ -73,6 +73,8 @@ pub struct ElementTables {
     pub weights: Vec<f64>,
     /// `derivatives[point * nodes + node]`: dN/dxi, the three local directions.
     pub derivatives: Vec<[f64; 3]>,
+    /// dN/dxi at the element's centre, one row per node: what incompatible modes are scaled with.
+    pub centre: Vec<[f64; 3]>,
     /// `values[ip * nodes + node]`: N at the reported stress points, for their position and temperature.
     pub values: Vec<f64>,
     /// `extrapolation[corner * ips + ip]`: from stress points to corners.
@@ -116,6 +118,7 @@ fn build(kind: CellKind, integration: Integration, name: &'static str) -> Elemen
         corners,
         ips: stations.len(),
         derivatives: points.iter().flat_map(|at| shape::derivatives(kind, *at)).collect(),
+        centre: shape::derivatives(kind, [0.0; 3]),
         values: stations.iter().flat_map(|at| shape::values(kind, *at)).collect(),
         extrapolation: extrapolate::to_corners(kind, integration, &stations),
         points,
