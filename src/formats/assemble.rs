@@ -83,7 +83,7 @@ impl<'a> Assembly<'a> {
         Self { source, mesh, pieces: 0, skipped: [0; 256], ghosts: 0 }
     }
 
-    /// Notes something for the user, up to [`MAX_WARNINGS`] different things.
+    /// Notes something for the user, up to 32 different things.
     pub fn warn(&mut self, warning: String) {
         if self.mesh.warnings.len() < MAX_WARNINGS && !self.mesh.warnings.contains(&warning) {
             self.mesh.warnings.push(warning);

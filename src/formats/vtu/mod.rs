@@ -22,7 +22,8 @@ use crate::error::Result;
 /// Several pieces become one mesh, their points one after the other. Arrays of strings and `<FieldData>` are ignored.
 ///
 /// # Errors
-/// [`Error::Input`] with line or byte for everything that is broken; [`Error::Resource`] when memory does not suffice.
+/// [`Input`](crate::error::Error::Input) with line or byte for everything that is broken;
+/// [`Resource`](crate::error::Error::Resource) when memory does not suffice.
 pub fn read_vtu(source: &Source) -> Result<Mesh> {
     let document = xml::parse(source)?;
     let mut decoder = Decoder::new(source, &document);
