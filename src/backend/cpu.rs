@@ -54,6 +54,10 @@ impl Backend for Cpu {
         BackendFacts { id: ENTRY.name.into(), threads: self.pool.threads(), simd: self.simd.name(), adapter: None }
     }
 
+    fn pinned(&self) -> Option<bool> {
+        Some(self.pool.cpus().is_some())
+    }
+
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, self.pool.threads()))
     }

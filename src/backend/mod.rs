@@ -116,6 +116,11 @@ pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
 
+    /// Whether its workers are pinned to CPUs; `None` where there are none.
+    fn pinned(&self) -> Option<bool> {
+        None
+    }
+
     /// Whether it is the reference that others are checked against: it then computes in the reference's precision only.
     fn is_reference(&self) -> bool {
         false
@@ -147,6 +152,17 @@ pub trait Backend: Send {
     /// # Errors
     /// The first error of a lane.
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases>;
+
+    /// Seconds that the device's own clock counted for the last run; `None` without such a clock, or when any of its
+    /// readings made no sense.
+    fn device_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    /// Readings of the device's clock in the last run that were zero, negative or longer than the wall time.
+    fn dropped_timestamps(&self) -> u64 {
+        0
+    }
 }
 
 /// One kind of backend: its name and how to open it.
@@ -190,4 +206,11 @@ pub fn parse(id: &str) -> Result<(&'static BackendEntry, Option<usize>)> {
             Err(Error::Usage(format!("there is no backend '{id}'; there are: {}, all", names.join(", "))))
         }
     }
+}
+
+/// Where a backend stands in the registry's order; devices of one kind by number.
+#[must_use]
+pub fn rank(id: &str) -> (usize, usize) {
+    let (name, number) = id.split_once(':').map_or((id, 0), |(name, number)| (name, number.parse().unwrap_or(0)));
+    (BACKENDS.iter().position(|entry| entry.name == name).unwrap_or(BACKENDS.len()), number)
 }
