@@ -1,7 +1,7 @@
 //! The chunk loop: the only place in the code base that hands chunks to backends.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
@@ -11,17 +11,41 @@ use crate::plan::ChunkRule;
 /// How a run is watched and stopped from outside.
 #[derive(Debug, Default)]
 pub struct Control {
-    /// Set by a signal handler: no further chunk is handed out.
-    pub stop: AtomicBool,
+    /// The number of the signal that asked to stop, 0 for none. Once set no further chunk is handed out.
+    pub signal: AtomicI32,
     /// Items finished so far in the current step, for the progress bar.
     pub items_done: AtomicU64,
+    /// Items of the current step.
+    pub items_total: AtomicU64,
+    /// Steps started so far: tells the progress bar when to begin anew.
+    pub runs_started: AtomicU64,
+    /// What is being done, in a few words: `gpu: tet4`.
+    pub stage: Mutex<String>,
 }
 
 impl Control {
+    /// Says what is being done, for the progress bar.
+    pub fn stage(&self, what: &str) {
+        if let Ok(mut stage) = self.stage.lock() {
+            what.clone_into(&mut stage);
+        }
+    }
+
     /// Whether a stop was asked for.
     #[must_use]
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.signal.load(Ordering::Relaxed) != 0
+    }
+
+    /// `Ok` as long as nobody asked to stop.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] once a signal was noted.
+    pub fn proceed(&self) -> Result<()> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            number => Err(Error::Signal(number)),
+        }
     }
 }
 
@@ -32,11 +56,11 @@ pub struct StepTrace {
     pub phases: Phases,
     /// Number of chunks.
     pub chunks: u64,
-    /// The chunks of a reduction with their sums, by first item; empty for a map.
+    /// The chunks with their sums (zeros for a map), by first item.
     pub partials: Vec<Partial>,
 }
 
-/// A chunk of a reduction and what it gave back.
+/// A chunk and the sums it gave back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Partial {
     /// Its items.
@@ -91,26 +115,23 @@ pub fn run_step(
 ) -> Result<StepTrace> {
     output.reset();
     control.items_done.store(0, Ordering::Relaxed);
-    let keep_partials = kernel.fold_words() > 0;
+    control.items_total.store(kernel.items(), Ordering::Relaxed);
+    control.runs_started.fetch_add(1, Ordering::Relaxed);
     let tally = Mutex::new(Tally::default());
     let phases = {
         let writer = output.writer();
         let queue = Queue { writer: &writer, rule, items: kernel.items(), next: AtomicU64::new(0) };
-        backend.run(kernel, &|lane| feed(lane, &queue, control, keep_partials, &tally))?
+        backend.run(kernel, &|lane| feed(lane, &queue, control, &tally))?
     };
-    if control.stopped() {
-        return Err(Error::Signal(2));
-    }
+    control.proceed()?;
     let mut tally = tally.into_inner().expect("no lane panicked");
     if tally.items != kernel.items() {
         return Err(Error::Internal(format!("{} of {} items were computed", tally.items, kernel.items())));
     }
-    // Sums of integers: exact in any order; sorted so that reports and checks see one order.
+    // Exact in any order; sorted so that reports and checks see one order.
     tally.partials.sort_unstable_by_key(|partial| partial.chunk);
     for partial in &tally.partials {
-        for (sum, part) in output.fold.iter_mut().zip(partial.fold) {
-            *sum += part;
-        }
+        kernel.merge_fold(&mut output.fold, &partial.fold);
     }
     Ok(StepTrace { phases, chunks: tally.chunks, partials: tally.partials })
 }
@@ -123,13 +144,7 @@ struct Tally {
 }
 
 /// The loop itself: keep the lane full, collect in order, stop when asked.
-fn feed<'w>(
-    lane: &mut dyn Lane<'w>,
-    queue: &Queue<'w>,
-    control: &Control,
-    keep_partials: bool,
-    tally: &Mutex<Tally>,
-) -> Result<()> {
+fn feed<'w>(lane: &mut dyn Lane<'w>, queue: &Queue<'w>, control: &Control, tally: &Mutex<Tally>) -> Result<()> {
     let mut mine = Tally::default();
     let mut in_flight = 0;
     loop {
@@ -144,9 +159,7 @@ fn feed<'w>(
             in_flight -= 1;
             mine.items += chunk.len();
             mine.chunks += 1;
-            if keep_partials {
-                mine.partials.push(Partial { chunk, fold });
-            }
+            mine.partials.push(Partial { chunk, fold });
             control.items_done.fetch_add(chunk.len(), Ordering::Relaxed);
         }
         if drained {

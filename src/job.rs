@@ -161,9 +161,20 @@ pub trait Kernel: Send + Sync {
         Vec::new()
     }
 
-    /// How many of the [`FOLD_WORDS`] exact `u64` sums it adds to. Zero for a pure map.
+    /// How many of the [`FOLD_WORDS`] exact `u64` sums it adds to. Zero for a pure map, even one that leaves a summary
+    /// of its columns in the fold (see [`Kernel::merge_fold`]).
     fn fold_words(&self) -> usize {
         0
+    }
+
+    /// Joins the folds of two sets of items into `total`: exact, and the same in any order. The default adds, word by
+    /// word; all words zero must be neutral. A kernel may keep something else than sums, such as the largest value
+    /// of a column and where it is; a backend that does not run the host's code leaves such words zero, so [`Job::finish`]
+    /// must be able to do without.
+    fn merge_fold(&self, total: &mut [u64; FOLD_WORDS], part: &[u64; FOLD_WORDS]) {
+        for (sum, part) in total.iter_mut().zip(part) {
+            *sum = sum.wrapping_add(*part);
+        }
     }
 
     /// One thread, plain code, f64 (or integers): the reference. Fills `out` for `out.chunk()`.
@@ -389,12 +400,22 @@ impl Output {
 
     /// A writer over all items, whose parts can be handed to several threads.
     pub fn writer(&mut self) -> OutputWriter<'_> {
+        self.writer_at(0)
+    }
+
+    /// A writer for which this output stands for items `first..first + items()` of a kernel: what recomputes a few
+    /// items of a large job in a small output.
+    ///
+    /// # Panics
+    /// When the items would end past `u64::MAX`.
+    pub fn writer_at(&mut self, first: u64) -> OutputWriter<'_> {
+        let end = first.checked_add(self.items).expect("item numbers are u64");
         let columns = self
             .columns
             .iter_mut()
             .map(|column| RawColumn { spec: column.spec, start: column.bytes_mut().as_mut_ptr() })
             .collect();
-        OutputWriter { items: self.items, columns, marker: PhantomData }
+        OutputWriter { items: Chunk::new(first, end), columns, marker: PhantomData }
     }
 }
 
@@ -415,7 +436,7 @@ impl Value for u32 {
 
 /// Exclusive access to an [`Output`] that can be cut into disjoint [`ChunkOut`]s.
 pub struct OutputWriter<'a> {
-    items: u64,
+    items: Chunk,
     columns: Vec<RawColumn>,
     marker: PhantomData<&'a mut Output>,
 }
@@ -439,27 +460,29 @@ impl<'a> OutputWriter<'a> {
     /// While a `ChunkOut` of this writer lives, no other one may cover any of its items.
     ///
     /// # Panics
-    /// When the chunk reaches past the last item.
+    /// When the chunk reaches outside the writer's items.
     #[must_use]
     pub unsafe fn chunk<'w>(&'w self, chunk: Chunk) -> ChunkOut<'w>
     where
         'a: 'w,
     {
-        assert!(chunk.end <= self.items, "chunk {chunk:?} of {} items", self.items);
-        ChunkOut { chunk, columns: &self.columns, fold: [0; FOLD_WORDS] }
+        let items = self.items;
+        assert!(items.start <= chunk.start && chunk.end <= items.end, "chunk {chunk:?} of items {items:?}");
+        ChunkOut { chunk, first: items.start, columns: &self.columns, fold: [0; FOLD_WORDS] }
     }
 
     /// The whole output as one part.
     pub fn whole(&mut self) -> ChunkOut<'_> {
-        let all = Chunk::new(0, self.items);
         // SAFETY: `&mut self` is held by the returned value, so no other part can exist.
-        unsafe { self.chunk(all) }
+        unsafe { self.chunk(self.items) }
     }
 }
 
 /// Where one chunk's results go: its slice of every column, and its own sums.
 pub struct ChunkOut<'w> {
     chunk: Chunk,
+    /// The item that the columns begin with.
+    first: u64,
     columns: &'w [RawColumn],
     /// Exact sums over this chunk's items, zero at first; the chunk loop adds them up.
     pub fold: [u64; FOLD_WORDS],
@@ -509,7 +532,8 @@ impl ChunkOut<'_> {
     unsafe fn raw<'s>(&self, index: usize) -> &'s mut [u8] {
         let column = self.columns[index];
         let size = column.spec.per_item * column.spec.scalar.size();
-        let start = usize::try_from(self.chunk.start).expect("the column was allocated, so its indices fit") * size;
+        let start = self.chunk.start - self.first;
+        let start = usize::try_from(start).expect("the column was allocated, so its indices fit") * size;
         let length = usize::try_from(self.chunk.len()).expect("as above") * size;
         // SAFETY: the writer checked that the chunk lies within the items, the column has `items * size` bytes, and
         // no other ChunkOut covers these items (contract of `OutputWriter::chunk`).

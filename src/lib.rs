@@ -6,11 +6,15 @@
 pub mod error;
 pub mod units;
 
+pub mod config;
+
 pub mod memory;
 
 pub mod formats;
 
 pub mod numeric;
+
+pub mod machine;
 
 pub mod job;
 
@@ -21,3 +25,13 @@ pub mod plan;
 pub mod backend;
 
 pub mod exec;
+
+pub mod measure;
+
+pub mod report;
+
+pub mod signals;
+
+pub mod cli;
+
+pub mod run;

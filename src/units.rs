@@ -50,10 +50,23 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     count.checked_mul(1 << shift).ok_or_else(|| format!("'{text}' is larger than 2^64 - 1 bytes"))
 }
 
+/// The units of time.
+const TIME: &[(f64, &str)] = &[(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")];
+
 /// A duration with three significant digits and a unit that keeps it between 1 and 1000: `12.3 ms`.
 #[must_use]
 pub fn seconds(value: f64) -> String {
-    scaled(value, &[(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")])
+    scaled(value, TIME)
+}
+
+/// A duration and its interval, all three in the unit and with the decimals of `value`: `12.3 ms [12.1, 12.9]`.
+#[must_use]
+pub fn seconds_range(value: f64, low: f64, high: f64) -> String {
+    let text = seconds(value);
+    let Some((number, unit)) = text.split_once(' ') else { return text };
+    let scale = TIME.iter().find(|(_, name)| *name == unit).map_or(1.0, |(scale, _)| *scale);
+    let decimals = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    format!("{text} [{:.decimals$}, {:.decimals$}]", low / scale, high / scale)
 }
 
 /// A rate or count with three significant digits: `1.25 G`.
@@ -136,6 +149,9 @@ mod tests {
         assert_eq!(seconds(0.9999), "1.00 s");
         assert_eq!(seconds(0.0), "0.00 ns");
         assert_eq!(seconds(f64::NAN), "-");
+        assert_eq!(seconds_range(0.0123456, 0.01231, 0.01299), "12.3 ms [12.3, 13.0]");
+        assert_eq!(seconds_range(0.0123456, 0.0009, 2.0), "12.3 ms [0.9, 2000.0]");
+        assert_eq!(seconds_range(f64::NAN, 0.0, 0.0), "-");
         assert_eq!(si(1_250_000_000.0), "1.25 G");
         assert_eq!(bytes(128 << 20), "128 MiB");
         assert_eq!(bytes(1000), "1000 B");

@@ -7,28 +7,10 @@ use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
 use crate::plan::ChunkRule;
 
+pub mod cpu;
 pub mod seq;
 
-/// Settings that backends read, from the configuration and the flags.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct BackendOptions {
-    /// Threads of the cpu backend; 0 means all CPUs this process may use.
-    pub threads: usize,
-    /// Pin each worker to one CPU.
-    pub pin: bool,
-    /// Highest instruction set to use: `auto`, `avx512`, `avx2`, `baseline`.
-    pub simd: String,
-    /// `--adapter`: index or part of the name. `None` takes `gpu:N`'s N, or the best one.
-    pub adapter: Option<String>,
-    /// Refuse software adapters.
-    pub require_hardware: bool,
-    /// Device memory that hetero may take, in bytes; 0 means what the device reports.
-    pub max_device_memory: u64,
-    /// How long one dispatch should take, in seconds.
-    pub dispatch_target: f64,
-    /// How long to wait for a device before it counts as lost, in seconds.
-    pub device_timeout: f64,
-}
+pub use crate::config::BackendOptions;
 
 /// Seconds spent in each phase. They do not overlap: their sum is the wall time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -134,9 +116,14 @@ pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
 
-    /// Seconds that opening it took.
-    fn open_seconds(&self) -> f64 {
-        0.0
+    /// Whether its workers are pinned to CPUs; `None` where there are none.
+    fn pinned(&self) -> Option<bool> {
+        None
+    }
+
+    /// Whether it is the reference that others are checked against: it then computes in the reference's precision only.
+    fn is_reference(&self) -> bool {
+        false
     }
 
     /// The precision it uses when the user did not choose.
@@ -165,6 +152,17 @@ pub trait Backend: Send {
     /// # Errors
     /// The first error of a lane.
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases>;
+
+    /// Seconds that the device's own clock counted for the last run; `None` without such a clock, or when any of its
+    /// readings made no sense.
+    fn device_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    /// Readings of the device's clock in the last run that were zero, negative or longer than the wall time.
+    fn dropped_timestamps(&self) -> u64 {
+        0
+    }
 }
 
 /// One kind of backend: its name and how to open it.
@@ -182,7 +180,7 @@ pub struct BackendEntry {
 }
 
 /// Every backend of this build, in the order of `--backend all`.
-pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY];
+pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY, cpu::ENTRY];
 
 /// Opens a backend by the name a user typed: `cpu`, `gpu:1`.
 ///
@@ -208,4 +206,11 @@ pub fn parse(id: &str) -> Result<(&'static BackendEntry, Option<usize>)> {
             Err(Error::Usage(format!("there is no backend '{id}'; there are: {}, all", names.join(", "))))
         }
     }
+}
+
+/// Where a backend stands in the registry's order; devices of one kind by number.
+#[must_use]
+pub fn rank(id: &str) -> (usize, usize) {
+    let (name, number) = id.split_once(':').map_or((id, 0), |(name, number)| (name, number.parse().unwrap_or(0)));
+    (BACKENDS.iter().position(|entry| entry.name == name).unwrap_or(BACKENDS.len()), number)
 }

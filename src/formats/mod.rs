@@ -1,4 +1,5 @@
 //! File formats: one file a format, readers guarded against broken and hostile input.
+
 pub mod ascii;
 pub mod assemble;
 mod build;

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Place, Result};
 
@@ -113,6 +114,17 @@ fn gunzip(path: &Path, packed: &[u8]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Temporary files of writes that are under way, for [`remove_unfinished`].
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes what unfinished writes left beside their targets. Called when a signal ends the process without unwinding.
+pub fn remove_unfinished() {
+    let paths = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    for path in paths.iter() {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
 /// Writes `path` through a temporary file beside it, which takes its name only when `write` succeeded.
 ///
 /// # Errors
@@ -128,11 +140,17 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>
         // A temporary file is private by default; an output should be as readable as the user's umask says.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, builder.tempfile_in(folder).map_err(|e| refused(&e))?);
-    write(&mut file)?;
-    let file = file.into_inner().map_err(|e| refused(e.error()))?;
-    file.persist(path).map_err(|e| refused(&e.error))?;
-    Ok(())
+    let file = builder.tempfile_in(folder).map_err(|e| refused(&e))?;
+    let unfinished = file.path().to_path_buf();
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(unfinished.clone());
+    let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
+    let written = write(&mut file).and_then(|()| {
+        let file = file.into_inner().map_err(|e| refused(e.error()))?;
+        file.persist(path).map_err(|e| refused(&e.error))?;
+        Ok(())
+    });
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != unfinished);
+    written
 }
 
 #[cfg(test)]

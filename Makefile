@@ -1,0 +1,40 @@
+# `make run` and `make test` set up all they need on a fresh machine with a Rust toolchain.
+.PHONY: run test lint unit doc bench bench-peers setup clean
+
+CARGO ?= cargo
+
+# The main job: a real bracket under load, its stresses on the gpu, checked and compared with the processor.
+run: setup
+	$(CARGO) build --release --locked
+	./target/release/hetero run stress --mesh examples/bracket.vtu --refine 2 --backend gpu
+
+# Everything that a change must pass. A machine without any adapter fails: the gpu tests are not optional here.
+test: setup lint doc unit
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+unit: export HETERO_TEST_GPU = require
+unit:
+	$(CARGO) test --locked
+
+# Timings, with nothing else running.
+bench:
+	$(CARGO) bench --locked
+
+# hetero beside what people use today, in one interleaved, pinned run. Installs the peers into a virtual environment.
+bench-peers: setup
+	$(CARGO) build --release --locked
+	benches/peers/run.sh
+
+setup:
+	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (the stable toolchain)"; exit 1; }
+	@scripts/setup-adapter.sh
+
+clean:
+	$(CARGO) clean
