@@ -2,6 +2,8 @@
 mod build;
 pub mod csv;
 #[cfg(test)]
+mod fe_tests;
+#[cfg(test)]
 pub(crate) mod fixture;
 pub mod frd;
 pub mod inp;
