@@ -131,12 +131,7 @@ struct Tally {
 }
 
 /// The loop itself: keep the lane full, collect in order, stop when asked.
-fn feed<'w>(
-    lane: &mut dyn Lane<'w>,
-    queue: &Queue<'w>,
-    control: &Control,
-    tally: &Mutex<Tally>,
-) -> Result<()> {
+fn feed<'w>(lane: &mut dyn Lane<'w>, queue: &Queue<'w>, control: &Control, tally: &Mutex<Tally>) -> Result<()> {
     let mut mine = Tally::default();
     let mut in_flight = 0;
     loop {
