@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
 use crate::plan::ChunkRule;
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod seq;
 
 pub use crate::config::BackendOptions;
@@ -146,6 +148,17 @@ pub trait Backend: Send {
     /// # Errors
     /// The first error of a lane.
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases>;
+
+    /// Seconds that the device's own clock counted for the last run; `None` without such a clock, or when any of its
+    /// readings made no sense.
+    fn device_seconds(&self) -> Option<f64> {
+        None
+    }
+
+    /// Readings of the device's clock in the last run that were zero, negative or longer than the wall time.
+    fn dropped_timestamps(&self) -> u64 {
+        0
+    }
 }
 
 /// One kind of backend: its name and how to open it.
@@ -163,7 +176,11 @@ pub struct BackendEntry {
 }
 
 /// Every backend of this build, in the order of `--backend all`.
-pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY];
+pub static BACKENDS: &[BackendEntry] = &[
+    seq::ENTRY,
+    #[cfg(feature = "gpu")]
+    gpu::ENTRY,
+];
 
 /// Opens a backend by the name a user typed: `cpu`, `gpu:1`.
 ///

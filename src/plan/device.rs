@@ -11,7 +11,8 @@ use crate::units;
 pub const IN_FLIGHT: u64 = 2;
 
 /// Loop iterations of one invocation that every adapter is known to carry out: half of the 65 535 after which some
-/// software adapters end an invocation without a word.
+/// software adapters end an invocation without a word. Half, because those count the test that ends a loop as well:
+/// a loop that runs once counts twice.
 pub const SAFE_ITERATIONS: u64 = 32_768;
 
 /// What a chunk on a device costs at least, in bytes and operations: 1 ms at 20 GB/s or 20 GFLOP/s of a software
