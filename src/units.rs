@@ -76,7 +76,9 @@ pub fn seconds_range(value: f64, low: f64, high: f64) -> String {
 /// A rate or count with three significant digits: `1.25 G`.
 #[must_use]
 pub fn si(value: f64) -> String {
-    scaled(value, &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")]).trim_end().to_string()
+    scaled(value, &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"), (1e18, "E")])
+        .trim_end()
+        .to_string()
 }
 
 /// A size in bytes, powers of 1024: `128 MiB`.

@@ -241,9 +241,7 @@ fn average(points: &[Fuzzy], unit: &Unit) -> (Matrix3, Matrix3) {
         dv += point.d_det(unit) + 7.0 * unit.u * point.det;
     }
     let growth = 1.0 / (1.0 - (dv / volume.abs()).min(0.9));
-    let error = each(|i, j| {
-        growth * (dn[i][j] + h[i][j].abs() * dv) / volume.abs() + 6.0 * unit.u * h[i][j].abs()
-    });
+    let error = each(|i, j| growth * (dn[i][j] + h[i][j].abs() * dv) / volume.abs() + 6.0 * unit.u * h[i][j].abs());
     (h, error)
 }
 

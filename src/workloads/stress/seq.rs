@@ -72,14 +72,7 @@ pub fn product(a: &Matrix3, b: &Matrix3) -> Matrix3 {
 /// The symmetric part, as a tensor.
 #[must_use]
 pub fn symmetric(h: &Matrix3) -> Tensor {
-    [
-        h[0][0],
-        h[1][1],
-        h[2][2],
-        0.5 * (h[0][1] + h[1][0]),
-        0.5 * (h[0][2] + h[2][0]),
-        0.5 * (h[1][2] + h[2][1]),
-    ]
+    [h[0][0], h[1][1], h[2][2], 0.5 * (h[0][1] + h[1][0]), 0.5 * (h[0][2] + h[2][0]), 0.5 * (h[1][2] + h[2][1])]
 }
 
 /// The stress at each of the element's stress points, in `out[..tables.ips]`. `rows` are the element's nodes. A

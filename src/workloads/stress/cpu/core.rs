@@ -42,9 +42,7 @@ impl<T: Real, const W: usize> Material<T, W> {
     #[inline(always)]
     pub(super) fn stress<const FMA: bool>(&self, e: &[Lanes<T, W>; 6]) -> [Lanes<T, W>; 6] {
         let [c11, c22, c33, c12, c13, c23] = self.normal;
-        let row = |a: Lanes<T, W>, b: Lanes<T, W>, c: Lanes<T, W>| {
-            c.fma::<FMA>(e[2], b.fma::<FMA>(e[1], a * e[0]))
-        };
+        let row = |a: Lanes<T, W>, b: Lanes<T, W>, c: Lanes<T, W>| c.fma::<FMA>(e[2], b.fma::<FMA>(e[1], a * e[0]));
         [
             row(c11, c12, c13),
             row(c12, c22, c23),

@@ -32,10 +32,7 @@ pub(super) fn weights<T: Real>(tables: &ElementTables) -> Weights<T> {
 type Columns<T, const W: usize> = [[[Lanes<T, W>; 6]; 4]; 3];
 
 #[inline(always)]
-fn columns<const FMA: bool, T: Real, const W: usize>(
-    d: &Differences<T, 8, W>,
-    weights: &Weights<T>,
-) -> Columns<T, W> {
+fn columns<const FMA: bool, T: Real, const W: usize>(d: &Differences<T, 8, W>, weights: &Weights<T>) -> Columns<T, W> {
     let mut all = [[[Lanes::zero(); 6]; 4]; 3];
     for k in 0..3 {
         for c in 0..6 {
@@ -214,9 +211,8 @@ fn amplitudes<const FMA: bool, T: Real, const W: usize>(
                 sum[c] = stress[c].scale_add::<FMA>(sign::<T>(m, p), sum[c]);
             }
         }
-        let dot = |a: usize, b: usize, c: usize| {
-            -sum[c].fma::<FMA>(r[m][2], sum[b].fma::<FMA>(r[m][1], sum[a] * r[m][0]))
-        };
+        let dot =
+            |a: usize, b: usize, c: usize| -sum[c].fma::<FMA>(r[m][2], sum[b].fma::<FMA>(r[m][1], sum[a] * r[m][0]));
         (right[3 * m], right[3 * m + 1], right[3 * m + 2]) = (dot(0, 3, 4), dot(3, 1, 5), dot(4, 5, 2));
     }
     solve_definite::<FMA, T, W>(&mut matrix, &mut right);

@@ -6,13 +6,7 @@ use crate::job::Value;
 
 /// f32 or f64.
 pub(super) trait Real:
-    Value
-    + Default
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Value + Default + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// The nearest value.
     fn from_f64(value: f64) -> Self;

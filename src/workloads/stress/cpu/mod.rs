@@ -50,11 +50,7 @@ impl<Node> Task<'_, Node> {
 
     /// Thermal strain of `W` elements from `start` on, `[stress point][direction]`.
     #[inline(always)]
-    fn free_strain<T: Real, const P: usize, const W: usize>(
-        &self,
-        start: usize,
-        into: &mut [[Lanes<T, W>; 3]; P],
-    ) {
+    fn free_strain<T: Real, const P: usize, const W: usize>(&self, start: usize, into: &mut [[Lanes<T, W>; 3]; P]) {
         let n = self.tables.nodes;
         let count = self.connectivity.len() / n;
         for l in 0..W {
@@ -217,10 +213,7 @@ fn solid<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usiz
 
 /// The 4-node tetrahedron: the columns of J are its edges from the first node.
 #[inline(always)]
-fn tet4_all<const FMA: bool, M: Mode, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
+fn tet4_all<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
     let one = Lanes::splat(M::Real::from_f64(1.0));
     groups::<FMA, M, 4, 1, W>(task, columns, |d, material, free, out| {
         let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
@@ -239,10 +232,7 @@ fn tet4_all<const FMA: bool, M: Mode, const W: usize>(
 }
 
 #[inline(always)]
-fn hex8_full<const FMA: bool, M: Mode, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
+fn hex8_full<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
     let weights = hex8::weights(task.tables);
     groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
         hex8::full::<FMA, M::Real, W>(d, &weights, material, free, out);
@@ -250,10 +240,7 @@ fn hex8_full<const FMA: bool, M: Mode, const W: usize>(
 }
 
 #[inline(always)]
-fn hex8_average<const FMA: bool, M: Mode, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
+fn hex8_average<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
     let weights = hex8::weights(task.tables);
     groups::<FMA, M, 8, 1, W>(task, columns, |d, material, free, out| {
         hex8::reduced::<FMA, M::Real, W>(d, &weights, material, free, out);
@@ -261,10 +248,7 @@ fn hex8_average<const FMA: bool, M: Mode, const W: usize>(
 }
 
 #[inline(always)]
-fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
+fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
     let weights = hex8::weights(task.tables);
     let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
     groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
@@ -274,10 +258,7 @@ fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(
 
 /// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
 #[inline(always)]
-fn truss<const FMA: bool, M: Mode, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
+fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
     let count = task.connectivity.len() / 2;
     let mut differences = [[Lanes::<M::Real, W>::zero(); 6]; 2];
     let mut staged = Staged::<M::Real, 1, W>::new();
@@ -285,9 +266,7 @@ fn truss<const FMA: bool, M: Mode, const W: usize>(
     for start in (0..count).step_by(W) {
         gather::<FMA, M, 2, W>(task.nodes, task.connectivity, start, &mut differences);
         let d = &differences[1];
-        let dot = |a: usize, b: usize| {
-            d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]))
-        };
+        let dot = |a: usize, b: usize| d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]));
         let inverse = Lanes::splat(M::Real::from_f64(1.0)) / dot(0, 0);
         let mut strain = dot(0, 3) * inverse;
         if task.thermal {
