@@ -154,7 +154,7 @@ fn speedups(out: &mut String, report: &Report, style: Style) {
 
 /// A speedup as people read it.
 pub(super) struct SpeedupRow<'r> {
-    /// `gpu mixed vs cpu f64`.
+    /// `gpu mixed vs cpu f64`; `gpu vs cpu` when both compute in the same precision.
     pub(super) name: String,
     /// Our own end-to-end median.
     pub(super) time: String,
@@ -170,13 +170,14 @@ pub(super) fn speedup_rows(report: &Report) -> Vec<SpeedupRow<'_>> {
             if speedup.ratio.ratio < 1.0 && other.is_some_and(|other| other.speedup.get(&run.backend).is_some()) {
                 continue;
             }
+            let (ours, theirs) = (run.precision, speedup.baseline_precision);
+            let name = if ours == theirs {
+                format!("{} vs {name}", run.backend)
+            } else {
+                format!("{} {} vs {name} {}", run.backend, ours.name(), theirs.name())
+            };
             rows.push(SpeedupRow {
-                name: format!(
-                    "{} {} vs {name} {}",
-                    run.backend,
-                    run.precision.name(),
-                    speedup.baseline_precision.name()
-                ),
+                name,
                 time: run.seconds.map_or_else(|| "-".into(), |s| seconds(s.median)),
                 speedup,
             });
