@@ -22,6 +22,9 @@ pub mod workloads;
 
 pub mod plan;
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
+
 pub mod backend;
 
 pub mod exec;

@@ -8,6 +8,8 @@ use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
 use crate::plan::ChunkRule;
 
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod seq;
 
 pub use crate::config::BackendOptions;
@@ -180,7 +182,12 @@ pub struct BackendEntry {
 }
 
 /// Every backend of this build, in the order of `--backend all`.
-pub static BACKENDS: &[BackendEntry] = &[seq::ENTRY, cpu::ENTRY];
+pub static BACKENDS: &[BackendEntry] = &[
+    seq::ENTRY,
+    cpu::ENTRY,
+    #[cfg(feature = "gpu")]
+    gpu::ENTRY,
+];
 
 /// Opens a backend by the name a user typed: `cpu`, `gpu:1`.
 ///

@@ -5,6 +5,8 @@ pub mod assemble;
 mod build;
 pub mod csv;
 #[cfg(test)]
+mod fe_tests;
+#[cfg(test)]
 pub(crate) mod fixture;
 pub mod frd;
 pub mod inp;

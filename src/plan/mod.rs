@@ -4,6 +4,8 @@ use serde::Serialize;
 
 use crate::job::Kernel;
 
+pub mod device;
+
 /// What bounds the chunks of one backend: measured or reported facts, no device handle.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Limits {
@@ -20,10 +22,18 @@ pub struct DeviceLimits {
     pub max_binding: u64,
     /// Memory that all buffers together may take (`--max-device-memory`, or what the device has).
     pub max_memory: u64,
+    /// Storage buffers that one kernel may use.
+    pub max_storage_buffers: u32,
+    /// Bytes of a uniform block.
+    pub max_uniform: u64,
+    /// Invocations in one workgroup.
+    pub max_workgroup: u32,
     /// Workgroups in one dimension of a dispatch.
     pub max_workgroups: u32,
     /// Loop iterations after which an invocation is cut short (measured, or the safe default).
     pub max_iterations: u64,
+    /// Invocations that keep the whole device busy: a chunk smaller than that wastes it.
+    pub fill: u64,
     /// How long one dispatch should take, in seconds.
     pub dispatch_target: f64,
 }

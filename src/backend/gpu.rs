@@ -1,0 +1,200 @@
+//! `gpu`: one adapter that wgpu reaches. One plain OS thread at a time drives it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::{AdapterFacts, Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, LaneBody, Phases};
+use crate::error::{Error, Result};
+use crate::gpu::device::{Device, on_own_thread};
+use crate::gpu::selftest::{self, SelfTest};
+use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
+use crate::job::{ChunkOut, GpuSlot, Job, Kernel, Precision};
+use crate::plan::device::{IN_FLIGHT, chunk_rule};
+use crate::plan::{ChunkRule, DeviceLimits};
+
+/// The registry entry.
+pub const ENTRY: BackendEntry = BackendEntry {
+    name: "gpu",
+    about: "one adapter through Vulkan, Metal or DX12; gpu:N is the Nth of `hetero devices`",
+    numbered: true,
+    device: true,
+    open: |options, index| Ok(Box::new(Gpu::open(options, index)?)),
+};
+
+/// An open adapter with what it compiled and allocated so far.
+pub struct Gpu {
+    id: String,
+    device: Device,
+    open_seconds: f64,
+    /// What is known about the adapter's arithmetic; parts of the test run when a kernel first needs them.
+    test: Mutex<SelfTest>,
+    /// Seconds of self-tests that no phase has counted yet.
+    test_seconds: Mutex<f64>,
+    compiled: HashMap<u64, Compiled>,
+    arena: Arena,
+    clock: DeviceTime,
+}
+
+impl Gpu {
+    /// Opens the adapter that `options` and `index` ask for.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when there is none, with what to install.
+    pub fn open(options: &BackendOptions, index: Option<usize>) -> Result<Self> {
+        let begin = Instant::now();
+        let id = index.map_or(ENTRY.name.to_string(), |n| format!("{}:{n}", ENTRY.name));
+        let device = on_own_thread(|| Device::find(&id, index, options))??;
+        Ok(Self {
+            id,
+            device,
+            open_seconds: begin.elapsed().as_secs_f64(),
+            test: Mutex::new(SelfTest::default()),
+            test_seconds: Mutex::new(0.0),
+            compiled: HashMap::new(),
+            arena: Arena::default(),
+            clock: DeviceTime::default(),
+        })
+    }
+
+    /// The device, for tests that make it fail.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn unavailable(&self, why: String) -> Error {
+        Error::Unavailable { backend: self.id.clone(), why }
+    }
+
+    /// The kernel's slot, when it has one and the adapter passed what it needs.
+    fn slot<'k>(&self, kernel: &'k dyn Kernel) -> Result<GpuSlot<'k>> {
+        let slot = kernel.gpu().map_err(|why| self.unavailable(format!("{why}; use --backend cpu")))?;
+        let mut test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.needs.iter().any(|need| test.has(*need) != Some(true)) {
+            let begin = Instant::now();
+            let done = on_own_thread(|| selftest::ensure(&self.device, &test, slot.needs))?;
+            *self.test_seconds.lock().unwrap_or_else(PoisonError::into_inner) += begin.elapsed().as_secs_f64();
+            *test = done?;
+        }
+        Ok(slot)
+    }
+
+    fn limits(&self) -> DeviceLimits {
+        let test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
+        self.device.limits(test.max_iterations())
+    }
+
+    fn rule(&self, kernel: &dyn Kernel, slot: &GpuSlot<'_>) -> Result<ChunkRule> {
+        chunk_rule(kernel, slot, &self.limits())
+            .map_err(|misfit| self.unavailable(format!("{}: {misfit}", kernel.name())))
+    }
+}
+
+impl Backend for Gpu {
+    fn facts(&self) -> BackendFacts {
+        let report = self.device.report();
+        BackendFacts {
+            id: self.id.clone(),
+            threads: 1,
+            simd: "baseline",
+            adapter: Some(AdapterFacts {
+                name: report.name.clone(),
+                kind: report.kind.name().into(),
+                api: report.api.clone(),
+                driver: report.driver.clone(),
+                software: report.software,
+            }),
+        }
+    }
+
+    fn open_seconds(&self) -> f64 {
+        self.open_seconds
+    }
+
+    fn default_precision(&self, job: &dyn Job) -> Precision {
+        job.gpu_precision()
+    }
+
+    fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
+        self.rule(kernel, &self.slot(kernel)?)
+    }
+
+    fn prepare(&mut self, kernel: &dyn Kernel) -> Result<f64> {
+        let begin = Instant::now();
+        let slot = self.slot(kernel)?;
+        let key = Compiled::key(kernel, &slot);
+        if !self.compiled.contains_key(&key) {
+            let compiled = on_own_thread(|| Compiled::new(&self.device, kernel, &slot))??;
+            self.compiled.insert(key, compiled);
+        }
+        let tests = self.test_seconds.get_mut().unwrap_or_else(PoisonError::into_inner);
+        Ok(begin.elapsed().as_secs_f64() + std::mem::take(tests))
+    }
+
+    fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {
+        let compile = self.prepare(kernel)?;
+        let begin = Instant::now();
+        let slot = self.slot(kernel)?;
+        let limits = self.limits();
+        let most = self.rule(kernel, &slot)?.max.min(kernel.items());
+        let compiled = self.compiled.get_mut(&Compiled::key(kernel, &slot));
+        let compiled = compiled.ok_or_else(|| Error::Internal("a prepared kernel is not there".into()))?;
+        let slot_seconds = begin.elapsed().as_secs_f64();
+        let (device, arena) = (&self.device, &mut self.arena);
+        let ran = on_own_thread(|| {
+            let stream = Stream::start(device, kernel, &slot, &limits, compiled, arena, most)?;
+            let mut lane = GpuLane { stream };
+            body(&mut lane)?;
+            Ok((lane.stream.host, lane.stream.clock))
+        });
+        let (host, clock) = match ran.and_then(|result| result) {
+            Ok(times) => times,
+            Err(error) => {
+                // Buffers of a failed run may be mapped or in use: start the next one afresh.
+                self.arena = Arena::default();
+                return Err(error);
+            }
+        };
+        self.clock = clock;
+        let upload = host.upload + slot_seconds;
+        let wall = begin.elapsed().as_secs_f64();
+        let kernel = (wall - upload - host.download - host.merge).max(0.0);
+        Ok(Phases { compile, upload, kernel, download: host.download, merge: host.merge, ..Phases::default() })
+    }
+
+    fn device_seconds(&self) -> Option<f64> {
+        (self.clock.counted > 0 && self.clock.dropped == 0).then_some(self.clock.seconds)
+    }
+
+    fn dropped_timestamps(&self) -> u64 {
+        self.clock.dropped
+    }
+}
+
+struct GpuLane<'r, 'w> {
+    stream: Stream<'r, 'w>,
+}
+
+impl<'w> Lane<'w> for GpuLane<'_, 'w> {
+    fn depth(&self) -> usize {
+        IN_FLIGHT as usize
+    }
+
+    fn appetite(&self) -> Option<u64> {
+        Some(self.stream.appetite())
+    }
+
+    fn submit(&mut self, part: ChunkOut<'w>) -> Result<()> {
+        self.stream.submit(part)
+    }
+
+    fn collect(&mut self) -> Result<Done> {
+        let part = self.stream.collect()?;
+        Ok(Done { chunk: part.chunk(), fold: part.fold })
+    }
+}
+
+#[cfg(test)]
+mod tests;
