@@ -45,6 +45,12 @@ impl Point {
         Self { j, g, adj, det }
     }
 
+    /// H, the displacement gradient.
+    #[must_use]
+    pub fn gradient(&self) -> Matrix3 {
+        self.numerator().map(|row| row.map(|n| n / self.det))
+    }
+
     /// G adj: the displacement gradient times `det`.
     #[must_use]
     pub fn numerator(&self) -> Matrix3 {
@@ -100,7 +106,7 @@ pub fn element(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, t
         return;
     }
     for (ip, point) in points.iter().enumerate() {
-        out[ip] = elastic(&point.numerator().map(|row| row.map(|n| n / point.det)), ip);
+        out[ip] = elastic(&point.gradient(), ip);
     }
     if tables.integration == Integration::Incompatible {
         let modes = Incompatible::solve(tables, rows, points, material, &out[..points.len()]);
