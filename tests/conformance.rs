@@ -100,7 +100,7 @@ fn cpu_agrees_with_seq_at_every_instruction_set_and_thread_count() {
 #[test]
 fn gpu_agrees_with_seq() {
     if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
-        eprintln!("adapter: {adapter}");
+        eprintln!("adapter: {} ({})", adapter.name, adapter.driver);
         every_job("gpu", |_| {});
     }
 }
@@ -109,7 +109,7 @@ fn gpu_agrees_with_seq() {
 #[test]
 fn gpu_agrees_with_seq_when_the_job_streams_through_little_memory() {
     if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
-        eprintln!("adapter: {adapter}");
+        eprintln!("adapter: {} ({})", adapter.name, adapter.driver);
         every_job("gpu", |config| config.gpu.max_device_memory = "2M".into());
     }
 }

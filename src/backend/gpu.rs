@@ -26,7 +26,6 @@ pub const ENTRY: BackendEntry = BackendEntry {
 pub struct Gpu {
     id: String,
     device: Device,
-    open_seconds: f64,
     /// What is known about the adapter's arithmetic; parts of the test run when a kernel first needs them.
     test: Mutex<SelfTest>,
     /// Seconds of self-tests that no phase has counted yet.
@@ -42,13 +41,11 @@ impl Gpu {
     /// # Errors
     /// [`Error::Unavailable`] when there is none, with what to install.
     pub fn open(options: &BackendOptions, index: Option<usize>) -> Result<Self> {
-        let begin = Instant::now();
         let id = index.map_or(ENTRY.name.to_string(), |n| format!("{}:{n}", ENTRY.name));
         let device = on_own_thread(|| Device::find(&id, index, options))??;
         Ok(Self {
             id,
             device,
-            open_seconds: begin.elapsed().as_secs_f64(),
             test: Mutex::new(SelfTest::default()),
             test_seconds: Mutex::new(0.0),
             compiled: HashMap::new(),
@@ -107,10 +104,6 @@ impl Backend for Gpu {
                 software: report.software,
             }),
         }
-    }
-
-    fn open_seconds(&self) -> f64 {
-        self.open_seconds
     }
 
     fn default_precision(&self, job: &dyn Job) -> Precision {
