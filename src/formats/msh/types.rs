@@ -102,7 +102,8 @@ mod tests {
         const WEDGE: [(u8, u8); 9] = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (3, 5), (4, 5)];
         const WEDGE_VTK: [(u8, u8); 9] = [(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3), (0, 3), (1, 4), (2, 5)];
         let edge = |(a, b): (u8, u8)| (a.min(b), a.max(b));
-        let cases: [(&[u8], &[(u8, u8)], &[(u8, u8)]); 3] =
+        type Edges = &'static [(u8, u8)];
+        let cases: [(&[u8], Edges, Edges); 3] =
             [(TET10, &TET, &TET_VTK), (HEX20, &HEX, &HEX_VTK), (WEDGE15, &WEDGE, &WEDGE_VTK)];
         for (order, gmsh, vtk) in cases {
             let corners = order.len() - gmsh.len();
