@@ -1,6 +1,7 @@
 //! `stress`: stresses of bars and solids from nodal displacements.
 
 mod assign;
+pub mod axial;
 pub mod bound;
 mod check;
 mod cpu;
