@@ -15,9 +15,22 @@ pub struct Control {
     pub signal: AtomicI32,
     /// Items finished so far in the current step, for the progress bar.
     pub items_done: AtomicU64,
+    /// Items of the current step.
+    pub items_total: AtomicU64,
+    /// Steps started so far: tells the progress bar when to begin anew.
+    pub runs_started: AtomicU64,
+    /// What is being done, in a few words: `gpu: tet4`.
+    pub stage: Mutex<String>,
 }
 
 impl Control {
+    /// Says what is being done, for the progress bar.
+    pub fn stage(&self, what: &str) {
+        if let Ok(mut stage) = self.stage.lock() {
+            what.clone_into(&mut stage);
+        }
+    }
+
     /// Whether a stop was asked for.
     #[must_use]
     pub fn stopped(&self) -> bool {
@@ -102,6 +115,8 @@ pub fn run_step(
 ) -> Result<StepTrace> {
     output.reset();
     control.items_done.store(0, Ordering::Relaxed);
+    control.items_total.store(kernel.items(), Ordering::Relaxed);
+    control.runs_started.fetch_add(1, Ordering::Relaxed);
     let tally = Mutex::new(Tally::default());
     let phases = {
         let writer = output.writer();
@@ -113,12 +128,10 @@ pub fn run_step(
     if tally.items != kernel.items() {
         return Err(Error::Internal(format!("{} of {} items were computed", tally.items, kernel.items())));
     }
-    // Sums of integers: exact in any order; sorted so that reports and checks see one order.
+    // Exact in any order; sorted so that reports and checks see one order.
     tally.partials.sort_unstable_by_key(|partial| partial.chunk);
     for partial in &tally.partials {
-        for (sum, part) in output.fold.iter_mut().zip(partial.fold) {
-            *sum += part;
-        }
+        kernel.merge_fold(&mut output.fold, &partial.fold);
     }
     Ok(StepTrace { phases, chunks: tally.chunks, partials: tally.partials })
 }

@@ -161,9 +161,20 @@ pub trait Kernel: Send + Sync {
         Vec::new()
     }
 
-    /// How many of the [`FOLD_WORDS`] exact `u64` sums it adds to. Zero for a pure map.
+    /// How many of the [`FOLD_WORDS`] exact `u64` sums it adds to. Zero for a pure map, even one that leaves a summary
+    /// of its columns in the fold (see [`Kernel::merge_fold`]).
     fn fold_words(&self) -> usize {
         0
+    }
+
+    /// Joins the folds of two sets of items into `total`: exact, and the same in any order. The default adds, word by
+    /// word; all words zero must be neutral. A kernel may keep something else than sums, such as the largest value
+    /// of a column and where it is; a backend that does not run the host's code leaves such words zero, so [`Job::finish`]
+    /// must be able to do without.
+    fn merge_fold(&self, total: &mut [u64; FOLD_WORDS], part: &[u64; FOLD_WORDS]) {
+        for (sum, part) in total.iter_mut().zip(part) {
+            *sum = sum.wrapping_add(*part);
+        }
     }
 
     /// One thread, plain code, f64 (or integers): the reference. Fills `out` for `out.chunk()`.

@@ -10,11 +10,13 @@ pub mod config;
 
 pub mod memory;
 
+pub mod formats;
+
 pub mod numeric;
 
-pub mod job;
+pub mod machine;
 
-pub mod formats;
+pub mod job;
 
 pub mod workloads;
 
@@ -27,6 +29,12 @@ pub mod backend;
 
 pub mod exec;
 
+pub mod measure;
+
+pub mod report;
+
 pub mod signals;
 
 pub mod cli;
+
+pub mod run;

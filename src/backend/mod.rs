@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Precision};
 use crate::plan::ChunkRule;
 
+pub mod cpu;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod seq;
@@ -117,9 +118,9 @@ pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
 
-    /// Seconds that opening it took.
-    fn open_seconds(&self) -> f64 {
-        0.0
+    /// Whether it is the reference that others are checked against: it then computes in the reference's precision only.
+    fn is_reference(&self) -> bool {
+        false
     }
 
     /// The precision it uses when the user did not choose.
@@ -178,6 +179,7 @@ pub struct BackendEntry {
 /// Every backend of this build, in the order of `--backend all`.
 pub static BACKENDS: &[BackendEntry] = &[
     seq::ENTRY,
+    cpu::ENTRY,
     #[cfg(feature = "gpu")]
     gpu::ENTRY,
 ];

@@ -23,6 +23,10 @@ impl Backend for Seq {
         BackendFacts { id: ENTRY.name.into(), threads: 1, simd: "baseline", adapter: None }
     }
 
+    fn is_reference(&self) -> bool {
+        true
+    }
+
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, 1))
     }

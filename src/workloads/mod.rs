@@ -6,6 +6,9 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod pi;
+pub mod stress;
+
 /// A kernel as `hetero list` shows it.
 pub struct KernelInfo {
     /// The kernel's one name.
@@ -57,7 +60,7 @@ pub trait Workload: Sync {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] = &[];
+pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload];
 
 /// The workload `name`.
 ///

@@ -1,0 +1,231 @@
+//! Which limit of the machine a run comes closest to, and how close: a roofline over bandwidth, arithmetic, transfers
+//! and dispatches. A pure function of declared work, measured times and measured ceilings.
+
+use serde::Serialize;
+
+use crate::backend::Phases;
+use crate::job::{Precision, Step};
+
+/// What a job costs in all on minimal traffic (every input byte read once, every output byte written once).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Totals {
+    /// Items of all steps.
+    pub items: f64,
+    /// Floating-point operations; for integer kernels integer operations.
+    pub flops: f64,
+    /// Bytes read.
+    pub bytes_read: f64,
+    /// Bytes written.
+    pub bytes_written: f64,
+}
+
+impl Totals {
+    /// The declared work of all steps.
+    #[must_use]
+    pub fn of(steps: &[Step<'_>]) -> Self {
+        let mut totals = Self::default();
+        for kernel in steps.iter().map(Step::kernel) {
+            let (items, work) = (kernel.items() as f64, kernel.work());
+            totals.items += items;
+            totals.flops += items * work.flops;
+            totals.bytes_read += items * work.bytes_read;
+            totals.bytes_written += items * work.bytes_written;
+        }
+        totals
+    }
+
+    /// Bytes read and written.
+    #[must_use]
+    pub fn bytes(&self) -> f64 {
+        self.bytes_read + self.bytes_written
+    }
+}
+
+/// What this machine, or one device of it, was measured to reach. `None`: not measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Ceilings {
+    /// Bytes per second read from main (device) memory.
+    pub read_bandwidth: Option<f64>,
+    /// Bytes per second of a triad (two reads, one write) on main (device) memory.
+    pub triad_bandwidth: Option<f64>,
+    /// Size in bytes of the last-level cache that all threads share.
+    pub cache_bytes: Option<f64>,
+    /// Bytes per second out of that cache.
+    pub cache_bandwidth: Option<f64>,
+    /// f64 operations per second, a fused multiply-add being two.
+    pub flops_f64: Option<f64>,
+    /// f32 operations per second, a fused multiply-add being two.
+    pub flops_f32: Option<f64>,
+    /// Integer operations per second, as the integer kernels count them.
+    pub int_ops: Option<f64>,
+    /// Bytes per second between host and device.
+    pub transfer_bandwidth: Option<f64>,
+    /// Seconds to hand out one empty chunk and wait for it.
+    pub dispatch_seconds: Option<f64>,
+}
+
+/// What keeps a run from being faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Binding {
+    /// Memory traffic of the kernel.
+    Bandwidth,
+    /// Arithmetic.
+    Compute,
+    /// Copies between host and device.
+    Transfer,
+    /// Handing out chunks.
+    Latency,
+}
+
+impl Binding {
+    /// The word in reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Binding::Bandwidth => "bandwidth",
+            Binding::Compute => "compute",
+            Binding::Transfer => "transfer",
+            Binding::Latency => "latency",
+        }
+    }
+}
+
+/// The limit that binds, and the fraction of it that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Limit {
+    /// The resource that needs the most time at its ceiling.
+    pub binding: Binding,
+    /// That time divided by the time that was measured for the phase in question. Above 1 the ceiling was measured too
+    /// low, or the traffic was less than declared.
+    pub fraction: f64,
+}
+
+/// The limit of one run.
+///
+/// Each resource has a least time: bytes over bandwidth (the cache's when all bytes fit in it, the read figure when
+/// nothing is written, else the triad's), operations over rate, transferred bytes over the link's bandwidth, chunks
+/// times the cost of an empty one. The largest binds; its fraction is that time over the time measured: `upload +
+/// download` for transfers, `kernel` for the rest.
+///
+/// `None`, "not measured", when a ceiling is missing that could be the one that binds, or when the run has no declared
+/// work or no measured time.
+#[must_use]
+pub fn limit(
+    totals: &Totals,
+    precision: Precision,
+    chunks: u64,
+    phases: &Phases,
+    ceilings: &Ceilings,
+) -> Option<Limit> {
+    let in_cache = ceilings.cache_bytes.is_some_and(|size| totals.bytes() <= size);
+    let bandwidth = match () {
+        () if in_cache => ceilings.cache_bandwidth,
+        () if totals.bytes_written == 0.0 => ceilings.read_bandwidth,
+        () => ceilings.triad_bandwidth,
+    };
+    let rate = match precision {
+        Precision::Integer => ceilings.int_ops,
+        Precision::F32 | Precision::Mixed => ceilings.flops_f32,
+        Precision::F64 => ceilings.flops_f64,
+    };
+    let transferred = phases.upload + phases.download;
+    let candidates = [
+        (Binding::Bandwidth, least(totals.bytes(), bandwidth)?, phases.kernel),
+        (Binding::Compute, least(totals.flops, rate)?, phases.kernel),
+        (
+            Binding::Transfer,
+            match ceilings.transfer_bandwidth {
+                Some(_) if transferred > 0.0 => least(totals.bytes(), ceilings.transfer_bandwidth)?,
+                None if transferred > phases.kernel => return None,
+                _ => 0.0,
+            },
+            transferred,
+        ),
+        (Binding::Latency, chunks as f64 * ceilings.dispatch_seconds.unwrap_or(0.0), phases.kernel),
+    ];
+    let (binding, least, measured) = candidates.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let fraction = least / measured;
+    (least > 0.0 && fraction.is_finite()).then_some(Limit { binding, fraction })
+}
+
+/// Least time for `amount` at `ceiling`: nothing takes no time; something without a ceiling is not known.
+fn least(amount: f64, ceiling: Option<f64>) -> Option<f64> {
+    if amount == 0.0 { Some(0.0) } else { ceiling.filter(|c| *c > 0.0).map(|c| amount / c) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: Ceilings = Ceilings {
+        read_bandwidth: Some(24e9),
+        triad_bandwidth: Some(25e9),
+        cache_bytes: Some(32e6),
+        cache_bandwidth: Some(119e9),
+        flops_f64: Some(115e9),
+        flops_f32: Some(228e9),
+        int_ops: None,
+        transfer_bandwidth: None,
+        dispatch_seconds: None,
+    };
+
+    fn work(flops: f64, bytes_read: f64, bytes_written: f64) -> Totals {
+        Totals { items: 1.0, flops, bytes_read, bytes_written }
+    }
+
+    fn kernel(seconds: f64) -> Phases {
+        Phases { kernel: seconds, ..Phases::default() }
+    }
+
+    fn of(totals: Totals, precision: Precision, phases: Phases, ceilings: Ceilings) -> Option<(Binding, f64)> {
+        limit(&totals, precision, 10, &phases, &ceilings)
+            .map(|limit| (limit.binding, (limit.fraction * 1e6).round() / 1e6))
+    }
+
+    #[test]
+    fn the_resource_with_the_largest_least_time_binds() {
+        // 200 MB of triad traffic need 8 ms; 1e8 operations 0.87 ms.
+        let stream = work(1e8, 150e6, 50e6);
+        assert_eq!(of(stream, Precision::F64, kernel(10e-3), HOST), Some((Binding::Bandwidth, 0.8)));
+        // 2.3e9 operations need 20 ms.
+        let dense = work(2.3e9, 150e6, 50e6);
+        assert_eq!(of(dense, Precision::F64, kernel(25e-3), HOST), Some((Binding::Compute, 0.8)));
+        // The same at f32 need half of it.
+        let (binding, fraction) = of(dense, Precision::Mixed, kernel(25e-3), HOST).unwrap();
+        assert_eq!((binding, fraction), (Binding::Compute, 0.403509));
+    }
+
+    #[test]
+    fn the_ceiling_fits_the_traffic() {
+        let read = of(work(0.0, 240e6, 0.0), Precision::F64, kernel(20e-3), HOST);
+        assert_eq!(read, Some((Binding::Bandwidth, 0.5)));
+        let cached = of(work(0.0, 11.9e6, 0.0), Precision::F64, kernel(1e-3), HOST);
+        assert_eq!(cached, Some((Binding::Bandwidth, 0.1)));
+    }
+
+    #[test]
+    fn transfers_and_dispatches_can_bind_on_a_device() {
+        let device = Ceilings { transfer_bandwidth: Some(5e9), dispatch_seconds: Some(1e-4), ..HOST };
+        let phases = Phases { upload: 40e-3, kernel: 10e-3, download: 10e-3, ..Phases::default() };
+        assert_eq!(
+            of(work(1e8, 150e6, 50e6), Precision::F32, phases, device),
+            Some((Binding::Transfer, 0.8)),
+            "200 MB at 5 GB/s need 40 ms of the 50"
+        );
+        assert_eq!(of(work(1e3, 1e3, 1e3), Precision::F32, kernel(2e-3), device), Some((Binding::Latency, 0.5)));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_guessed() {
+        let pi = work(31e7, 0.0, 0.0);
+        assert_eq!(of(pi, Precision::Integer, kernel(1e-3), HOST), None);
+        let with_int = Ceilings { int_ops: Some(620e9), ..HOST };
+        assert_eq!(of(pi, Precision::Integer, kernel(1e-3), with_int), Some((Binding::Compute, 0.5)));
+        assert_eq!(of(work(1e8, 2e8, 0.0), Precision::F64, kernel(1e-2), Ceilings::default()), None);
+        let copies = Phases { upload: 9e-3, kernel: 1e-3, ..Phases::default() };
+        assert_eq!(of(work(1e8, 2e8, 0.0), Precision::F64, copies, HOST), None, "the link was not measured");
+        assert_eq!(of(work(0.0, 0.0, 0.0), Precision::F64, kernel(1e-3), HOST), None, "no declared work");
+        assert_eq!(of(work(1e8, 2e8, 0.0), Precision::F64, kernel(0.0), HOST), None, "no measured time");
+    }
+}

@@ -1,0 +1,7 @@
+//! Measuring: repeated runs, their statistics, what limits them, and whether the answer is right.
+
+pub mod limit;
+pub mod probe;
+pub mod sampler;
+pub mod stats;
+pub mod verify;

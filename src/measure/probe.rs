@@ -1,0 +1,73 @@
+//! How long a run would take, from a short one: the rate on the first items, carried to all of them.
+
+use std::time::Instant;
+
+use crate::backend::Backend;
+use crate::error::Result;
+use crate::exec::{self, Control};
+use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Output, Precision, Work};
+
+/// Long enough for the clock and for caches to settle, short against any run worth predicting.
+const LONG_ENOUGH: f64 = 0.02;
+
+/// Seconds that all items of `kernel` would take on a host backend. Runs the first items, four times as many each time,
+/// until that took 20 ms or was all of them.
+///
+/// # Errors
+/// Those of the chunk loop.
+pub fn predict(kernel: &dyn Kernel, backend: &mut dyn Backend, control: &Control) -> Result<f64> {
+    let mut items = kernel.grain().saturating_mul(1024).min(kernel.items());
+    loop {
+        let first = First { kernel, items };
+        let mut output = Output::for_kernel(&first)?;
+        let start = Instant::now();
+        exec::run_step(&first, backend.chunks(&first)?, backend, &mut output, control)?;
+        let seconds = start.elapsed().as_secs_f64();
+        if items == kernel.items() || seconds >= LONG_ENOUGH {
+            return Ok(seconds * (kernel.items() as f64 / items.max(1) as f64));
+        }
+        items = items.saturating_mul(4).min(kernel.items());
+    }
+}
+
+/// The first items of a kernel.
+struct First<'k> {
+    kernel: &'k dyn Kernel,
+    items: u64,
+}
+
+impl Kernel for First<'_> {
+    fn name(&self) -> &'static str {
+        self.kernel.name()
+    }
+    fn item(&self) -> &'static str {
+        self.kernel.item()
+    }
+    fn items(&self) -> u64 {
+        self.items
+    }
+    fn precision(&self) -> Precision {
+        self.kernel.precision()
+    }
+    fn grain(&self) -> u64 {
+        self.kernel.grain()
+    }
+    fn work(&self) -> Work {
+        self.kernel.work()
+    }
+    fn class(&self) -> Class {
+        self.kernel.class()
+    }
+    fn columns(&self) -> Vec<ColumnSpec> {
+        self.kernel.columns()
+    }
+    fn fold_words(&self) -> usize {
+        self.kernel.fold_words()
+    }
+    fn seq(&self, out: &mut ChunkOut<'_>) {
+        self.kernel.seq(out);
+    }
+    fn cpu(&self, simd: crate::numeric::simd::Simd, out: &mut ChunkOut<'_>) {
+        self.kernel.cpu(simd, out);
+    }
+}

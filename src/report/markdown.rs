@@ -1,0 +1,78 @@
+//! The Markdown form: for issues, wikis and papers.
+
+use std::fmt::Write;
+
+use super::style::Style;
+use super::table::{SpeedupRow, adapter, factor, limit, machine, plural, ratio, speedup_rows, verification};
+use super::{Report, Run};
+use crate::units::{grouped, seconds, seconds_range, si};
+
+/// The report as Markdown: a table of backends, a table of speedups, the verifications, the result, the warnings.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    let input = &report.input;
+    let items = plural(input.item, input.items);
+    let _ = writeln!(out, "### {}: {} {items}\n", text(&report.workload), grouped(input.items));
+    let source = text(&input.source);
+    let _ = writeln!(out, "{source}, seed {}, hetero {}  ", report.seed, report.version);
+    let _ = writeln!(out, "{}\n", text(&machine(&report.machine)));
+    let rate = format!("{}/s", plural(input.item, 2));
+    row(&mut out, &["backend", "threads", "precision", "end to end [95 %]", "kernel only", &rate, "limit", "verified"]);
+    row(&mut out, &["---", "--:", "---", "--:", "--:", "--:", "---", "---"]);
+    for run in &report.runs {
+        times(&mut out, run);
+    }
+    let speedups = speedup_rows(report);
+    if !speedups.is_empty() {
+        out.push('\n');
+        row(&mut out, &["speedup", "end to end [95 %]", "verdict", "time", "baseline's", "kernel only"]);
+        row(&mut out, &["---", "--:", "---", "--:", "--:", "--:"]);
+        for SpeedupRow { name, time, speedup } in &speedups {
+            let verdict = speedup.ratio.verdict.word();
+            let (all, kernel) = (ratio(&speedup.ratio, "x"), factor(speedup.kernel_ratio, "x"));
+            row(&mut out, &[name, &all, verdict, time, &seconds(speedup.baseline_seconds), &kernel]);
+        }
+    }
+    out.push('\n');
+    for run in &report.runs {
+        let word = if run.verify.passed() { "verified" } else { "**failed**" };
+        let _ = writeln!(out, "- {} {word}: {}", run.backend, text(&verification(run)));
+    }
+    for (name, value) in &report.result_lines {
+        let _ = writeln!(out, "- {}: {}", text(name), text(value));
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(out, "- warning: {}", text(warning));
+    }
+    out
+}
+
+fn row(out: &mut String, cells: &[&str]) {
+    let _ = writeln!(out, "| {} |", cells.join(" | "));
+}
+
+/// `value` on one line, with nothing that Markdown or HTML would take for markup.
+fn text(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in Style::default().clean(value).chars() {
+        if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn times(out: &mut String, run: &Run) {
+    let name = match &run.adapter {
+        Some(facts) => format!("{}<br>{}", run.backend, text(&adapter(facts))),
+        None => run.backend.clone(),
+    };
+    let all = run.seconds.map_or_else(|| "void".into(), |s| seconds_range(s.median, s.low, s.high));
+    let kernel = run.kernel_seconds.map_or_else(|| "-".into(), |s| seconds(s.median));
+    let rate = run.items_per_second.map_or_else(|| "-".into(), si);
+    let bound = limit(run.limit.as_ref());
+    let verified = if run.verify.passed() { "pass" } else { "**FAIL**" };
+    row(out, &[&name, &run.threads.to_string(), run.precision.name(), &all, &kernel, &rate, &bound, verified]);
+}

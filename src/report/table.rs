@@ -1,0 +1,282 @@
+//! The report on a terminal: what ran, how long it took, how much faster that is, where the time went, what came out.
+
+use super::style::{Cell, Grid, Paint, Style, WIDTH, shorten, wrap};
+use super::{PhaseRow, Report, Run, SOFTWARE, Speedup};
+use crate::backend::AdapterFacts;
+use crate::job::Class;
+use crate::machine::Machine;
+use crate::measure::limit::Limit;
+use crate::measure::stats::{Ratio, Verdict};
+use crate::units::{bytes, grouped, seconds, seconds_range, si};
+
+/// The whole report as text for people.
+#[must_use]
+pub fn table(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    header(&mut out, report, style);
+    times(&mut out, report, style);
+    speedups(&mut out, report, style);
+    phases(&mut out, report, style);
+    verifications(&mut out, report, style);
+    result(&mut out, report, style);
+    warnings(&mut out, report, style);
+    out
+}
+
+fn header(out: &mut String, report: &Report, style: Style) {
+    let input = &report.input;
+    let name = style.paint(&style.clean(&report.workload), Paint::Head);
+    let items = format!("{} {}", grouped(input.items), plural(input.item, input.items));
+    // The name is painted after its width was counted.
+    let rest = style.clean(&format!(": {items}, {}, seed {}", input.source, report.seed));
+    out.push_str(&name);
+    out.push_str(&shorten(&rest, WIDTH.saturating_sub(report.workload.chars().count()), style));
+    out.push('\n');
+    wrap(out, "machine  ", &style.clean(&machine(&report.machine)));
+    if !report.plan.reason.is_empty() {
+        wrap(out, "plan     ", &style.clean(&format!("{}: {}", report.plan.chosen.join(", "), report.plan.reason)));
+    }
+}
+
+/// One line about the machine.
+pub(super) fn machine(machine: &Machine) -> String {
+    let mut parts = vec![
+        machine.cpu.clone(),
+        format!("{} {}", machine.cores, plural("core", machine.cores as u64)),
+        match machine.usable_threads {
+            usable if usable == machine.threads => format!("{usable} {}", plural("thread", usable as u64)),
+            usable => format!("{usable} of {} threads usable", machine.threads),
+        },
+        machine.simd.to_string(),
+    ];
+    parts.extend(machine.memory_bytes.map(bytes));
+    parts.push(machine.os.clone());
+    parts.retain(|part| !part.is_empty());
+    parts.join(", ")
+}
+
+/// `adapter (vulkan, driver): software adapter, not a GPU`.
+pub(super) fn adapter(adapter: &AdapterFacts) -> String {
+    let AdapterFacts { name, kind, api, driver, software } = adapter;
+    let kind = if *software { SOFTWARE.to_string() } else { format!("{kind} GPU") };
+    // The verdict on what it is comes first: a long name must not push it off the line.
+    format!("{kind}: {name} ({api}, {driver})")
+}
+
+fn times(out: &mut String, report: &Report, style: Style) {
+    let rate = format!("-{}/s", plural(report.input.item, 2));
+    let headings =
+        ["backend", "-threads", "precision", "end to end [95 %]", "-runs", "-kernel only", rate.as_str(), "verified"];
+    let mut grid = Grid::new(style, &headings);
+    for run in &report.runs {
+        let verified = match run.verify.passed() {
+            true => Cell::painted("pass", Paint::Good),
+            false => Cell::painted("FAIL", Paint::Bad),
+        };
+        let mut cells: Vec<Cell> =
+            vec![run.backend.as_str().into(), run.threads.to_string().into(), run.precision.name().into()];
+        match (run.seconds, run.kernel_seconds) {
+            (Some(all), Some(kernel)) => cells.extend([
+                seconds_range(all.median, all.low, all.high).into(),
+                all.n.to_string().into(),
+                seconds(kernel.median).into(),
+                run.items_per_second.map_or_else(|| "-".into(), |rate| si(rate).into()),
+            ]),
+            _ => cells.extend(["void".into(), "-".into(), "-".into(), "-".into()]),
+        }
+        cells.push(verified);
+        grid.row(cells);
+        if let Some(facts) = &run.adapter {
+            grid.note(&adapter(facts), if facts.software { Paint::Warn } else { Paint::Plain });
+        }
+    }
+    out.push('\n');
+    grid.write(out);
+}
+
+/// `3.42x [3.31, 3.60]`: three digits, the interval's ends with as many decimals.
+pub(super) fn ratio(r: &Ratio, times: &str) -> String {
+    let decimals = decimals(r.ratio);
+    format!("{:.decimals$}{times} [{:.decimals$}, {:.decimals$}]", r.ratio, r.low, r.high)
+}
+
+/// `3.42x` with three digits; `-` for a ratio that does not exist.
+pub(super) fn factor(ratio: Option<f64>, times: &str) -> String {
+    ratio.map_or_else(|| "-".into(), |ratio| format!("{ratio:.*}{times}", decimals(ratio)))
+}
+
+/// Decimals that leave three digits (of a ratio below 0.001 fewer).
+fn decimals(ratio: f64) -> usize {
+    [99.95, 9.995, 0.9995, 0.09995, 0.009995].iter().position(|limit| ratio.abs() >= *limit).unwrap_or(5)
+}
+
+fn speedups(out: &mut String, report: &Report, style: Style) {
+    let mut grid =
+        Grid::new(style, &["speedup", "end to end [95 %]", "verdict", "-time", "-baseline's", "-kernel only"]);
+    let rows = speedup_rows(report);
+    for row in &rows {
+        let paint = match row.speedup.ratio.verdict {
+            Verdict::Faster => Paint::Good,
+            Verdict::Slower => Paint::Warn,
+            Verdict::Same | Verdict::Unclear => Paint::Plain,
+        };
+        grid.row(vec![
+            row.name.as_str().into(),
+            ratio(&row.speedup.ratio, style.times()).into(),
+            Cell::painted(row.speedup.ratio.verdict.word(), paint),
+            row.time.as_str().into(),
+            seconds(row.speedup.baseline_seconds).into(),
+            factor(row.speedup.kernel_ratio, style.times()).into(),
+        ]);
+    }
+    if !rows.is_empty() {
+        out.push('\n');
+        grid.write(out);
+    }
+}
+
+/// A speedup as people read it.
+pub(super) struct SpeedupRow<'r> {
+    /// `gpu mixed vs cpu f64`.
+    pub(super) name: String,
+    /// Our own end-to-end median.
+    pub(super) time: String,
+    pub(super) speedup: &'r Speedup,
+}
+
+/// All speedups, but of two baselines against each other only the one that is at least 1.
+pub(super) fn speedup_rows(report: &Report) -> Vec<SpeedupRow<'_>> {
+    let mut rows = Vec::new();
+    for run in &report.runs {
+        for (name, speedup) in &run.speedup.0 {
+            let other = report.runs.iter().find(|other| other.backend == *name);
+            if speedup.ratio.ratio < 1.0 && other.is_some_and(|other| other.speedup.get(&run.backend).is_some()) {
+                continue;
+            }
+            rows.push(SpeedupRow {
+                name: format!(
+                    "{} {} vs {name} {}",
+                    run.backend,
+                    run.precision.name(),
+                    speedup.baseline_precision.name()
+                ),
+                time: run.seconds.map_or_else(|| "-".into(), |s| seconds(s.median)),
+                speedup,
+            });
+        }
+    }
+    rows
+}
+
+/// The names and values of the phases, in order.
+pub(super) fn phase_list(row: &PhaseRow) -> [(&'static str, f64); 7] {
+    let PhaseRow { run, verify } = row;
+    [
+        ("open", run.open),
+        ("compile", run.compile),
+        ("upload", run.upload),
+        ("kernel", run.kernel),
+        ("download", run.download),
+        ("merge", run.merge),
+        ("verify", *verify),
+    ]
+}
+
+fn phases(out: &mut String, report: &Report, style: Style) {
+    let mut headings = vec!["phases".to_string()];
+    headings.extend(phase_list(&PhaseRow::default()).iter().map(|(name, _)| format!("-{name}")));
+    headings.push("limit that binds".into());
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut grid = Grid::new(style, &headings);
+    let mut any = false;
+    for run in &report.runs {
+        let Some(row) = &run.phases else { continue };
+        any = true;
+        let mut cells: Vec<Cell> = vec![run.backend.as_str().into()];
+        cells.extend(phase_list(row).iter().map(|(_, value)| -> Cell {
+            // A phase that a backend does not have is not a fast one.
+            if *value == 0.0 { "-".into() } else { seconds(*value).into() }
+        }));
+        cells.push(limit(run.limit.as_ref()).into());
+        grid.row(cells);
+    }
+    if any {
+        out.push('\n');
+        grid.write(out);
+    }
+}
+
+/// `bandwidth 34 %`, or `not measured`.
+pub(super) fn limit(limit: Option<&Limit>) -> String {
+    limit.map_or_else(
+        || "not measured".into(),
+        |limit| {
+            let percent = 100.0 * limit.fraction;
+            let decimals = usize::from(percent < 9.95);
+            format!("{} {percent:.decimals$} %", limit.binding.word())
+        },
+    )
+}
+
+fn verifications(out: &mut String, report: &Report, style: Style) {
+    out.push('\n');
+    for run in &report.runs {
+        let paint = if run.verify.passed() { Paint::Good } else { Paint::Bad };
+        let word = if run.verify.passed() { "pass" } else { "FAIL" };
+        let first = format!("verified {} ", run.backend);
+        let mut line = String::new();
+        wrap(&mut line, &first, &style.clean(&format!("{word}: {}", verification(run))));
+        out.push_str(&line.replacen(word, &style.paint(word, paint), 1));
+    }
+}
+
+/// What was compared, and how close it came.
+pub(super) fn verification(run: &Run) -> String {
+    let verify = &run.verify;
+    if let Some(why) = &verify.first_bad {
+        return format!("{why}; its times are void");
+    }
+    let compared = format!("{} of {} items recomputed", grouped(verify.checked), grouped(verify.items));
+    let close = match verify.class {
+        Class::Exact => "all equal".to_string(),
+        Class::Bounded => {
+            format!("largest deviation {:.1e} of {:.1e} allowed", verify.max_abs, verify.bound)
+        }
+        Class::Residual => "all finite".to_string(),
+    };
+    let check = &verify.independent;
+    format!("{compared}, {close}; {}: {:.2e} of {:.2e} allowed", check.what, check.error, check.bound)
+}
+
+fn result(out: &mut String, report: &Report, style: Style) {
+    if report.result_lines.is_empty() {
+        return;
+    }
+    out.push('\n');
+    let width = report.result_lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in &report.result_lines {
+        let space = " ".repeat(width - name.chars().count() + 2);
+        wrap(out, &style.clean(&format!("{name}{space}")), &style.clean(value));
+    }
+}
+
+fn warnings(out: &mut String, report: &Report, style: Style) {
+    if report.warnings.is_empty() {
+        return;
+    }
+    out.push('\n');
+    for warning in &report.warnings {
+        let mut line = String::new();
+        wrap(&mut line, "warning: ", &style.clean(warning));
+        out.push_str(&line.replacen("warning:", &style.paint("warning:", Paint::Warn), 1));
+    }
+}
+
+/// The noun for `count` of them.
+pub(super) fn plural(noun: &str, count: u64) -> String {
+    match count {
+        1 => noun.to_string(),
+        _ if noun.ends_with("ix") => format!("{}ices", &noun[..noun.len() - 2]),
+        _ => format!("{noun}s"),
+    }
+}

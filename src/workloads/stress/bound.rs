@@ -1,0 +1,374 @@
+//! How far rounding may take a stress from the reference: a first-order bound from the same sums with absolute values.
+//!
+//! # Derivation
+//! `u` is the unit roundoff (2^-53, 2^-24). A sum of n products in any order, fused or not, errs by at most `n u` times the
+//! sum of the absolute products. With `|.|~` for "the same expression with absolute values":
+//!
+//! 1. Differences to the first node. f64: `|d(dx)| <= u |dx|`. Mixed: `3 u |dx| + 4 u^2 (|x_a| + |x_0|)`, which covers both
+//!    the f64 difference rounded to f32 and hi/lo pairs (the pair drops at most `u^2 |x|`, the difference of the hi parts,
+//!    of the lo parts and their sum round once each). F32: each centred coordinate was rounded,
+//!    `u (|x_a| + |x_0|) + u |dx|`. The same for displacements.
+//! 2. `dJ <= sum_a |dN_a| (d(dx_a) + (n + 3) u |dx_a|)`: n - 1 products and sums, the rounded table, and one more
+//!    difference for code that sums along edges. `dG` likewise.
+//! 3. `H = G adj(J) / det(J)` moves by `(dG + |H| dJ) |J^-1| / (1 - r)` with `r` the norm of `|J^-1| dJ`. Evaluating it adds
+//!    `(6 u (|G| adj~) + 5 u det~ |H|) / |det| + 6 u |H|`: a cofactor 2u, forming the inverse first 1u, product and three
+//!    terms 3u; the determinant 2u + 1u + 2u; a WGSL division 2.5 ulp = 5u, and a product.
+//! 4. The volume average divides sums over 8 points: 7 more sums in each, and
+//!    `d(adj) <= dJ |J| + |J| dJ`, `d(det) <= sum |adj| dJ`.
+//! 5. Stress: `|C| (dH + u |H|) + 5 u |C| |e|` (rounded constants, product, sums, or lambda tr + 2 mu e), thermal strain
+//!    `(n + 4) u |alpha| (|T|~ + |T0|)`, and u for the result when it is stored.
+//! 6. von Mises is a seminorm, so it moves by at most its value for the largest differences of the errors; its own
+//!    evaluation errs by 17u (differences 1u, squares 2u + 1u, six terms 5u, halved by the root, whose WGSL error is 12u).
+//! 7. Incompatible modes: `A a = b`, `da <= |A^-1| (db + (dA + 32 u sqrt(A_ii A_jj)) |a|)`, the backward error of
+//!    L D L' for a definite matrix; `dA`, `db` follow from `det`, the centre's adjugate and the compatible stress.
+//!
+//! Underflow adds the smallest normal number wherever a product may flush to zero. The reference itself is computed in
+//! f64: its own error doubles the bound for f64 and is below 2^-28 of it otherwise.
+
+use super::model::{MAX_NODES, NodeRow};
+use super::seq::{self, Incompatible, MAX_POINTS, Matrix3, Point, product, traction};
+use crate::formats::mesh::CellKind;
+use crate::job::Precision;
+use crate::numeric::elements::{ElementTables, Integration};
+use crate::numeric::tensor::{Stiffness, Tensor, mises};
+
+/// The arithmetic to bound.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    u: f64,
+    tiny: f64,
+    precision: Precision,
+    centre: [f64; 6],
+}
+
+impl Unit {
+    fn new(precision: Precision, centre: [f64; 6]) -> Self {
+        match precision {
+            Precision::F64 | Precision::Integer => {
+                Self { u: f64::EPSILON / 2.0, tiny: f64::MIN_POSITIVE, precision, centre }
+            }
+            Precision::Mixed | Precision::F32 => {
+                let (u, tiny) = (f64::from(f32::EPSILON) / 2.0, f64::from(f32::MIN_POSITIVE));
+                Self { u, tiny, precision, centre }
+            }
+        }
+    }
+
+    /// Error of the difference of component `i` (0..6) between node `a` and node 0.
+    fn difference(&self, a: &NodeRow, first: &NodeRow, i: usize) -> f64 {
+        let d = (a[i] - first[i]).abs();
+        let size = (a[i] - self.centre[i]).abs() + (first[i] - self.centre[i]).abs();
+        let u = self.u;
+        self.tiny
+            + match self.precision {
+                Precision::F64 | Precision::Integer => u * d,
+                Precision::Mixed => 3.0 * u * d + 4.0 * u * u * size,
+                Precision::F32 => u * d + u * size,
+            }
+    }
+}
+
+/// One evaluation point with the errors of what the kernel computes there.
+#[derive(Clone, Copy, Default)]
+struct Fuzzy {
+    at: Point,
+    dj: Matrix3,
+    dg: Matrix3,
+    /// Absolute-value adjugate and determinant.
+    adj: Matrix3,
+    det: f64,
+}
+
+impl Fuzzy {
+    fn new(dn: &[[f64; 3]], rows: &[NodeRow], unit: &Unit) -> Self {
+        let at = Point::new(dn, rows);
+        let (mut dj, mut dg) = (Matrix3::default(), Matrix3::default());
+        let sums = (rows.len() + 3) as f64 * unit.u;
+        for (dn, row) in dn.iter().zip(rows).skip(1) {
+            for i in 0..3 {
+                let x = unit.difference(row, &rows[0], i) + sums * (row[i] - rows[0][i]).abs();
+                let g = unit.difference(row, &rows[0], i + 3) + sums * (row[i + 3] - rows[0][i + 3]).abs();
+                for k in 0..3 {
+                    dj[i][k] += x * dn[k].abs() + unit.tiny;
+                    dg[i][k] += g * dn[k].abs() + unit.tiny;
+                }
+            }
+        }
+        let adj = absolute_adjugate(&at.j, &at.j);
+        let j = absolute(&at.j);
+        let det = j[0][0] * adj[0][0] + j[1][0] * adj[0][1] + j[2][0] * adj[0][2];
+        Self { at, dj, dg, adj, det }
+    }
+
+    /// Error of the determinant, its own rounding included.
+    fn d_det(&self, unit: &Unit) -> f64 {
+        let adj = absolute(&self.at.adj);
+        let moved: f64 = (0..9).map(|e| adj[e / 3][e % 3] * self.dj[e % 3][e / 3]).sum();
+        moved + 5.0 * unit.u * self.det + 4.0 * unit.tiny
+    }
+
+    /// Error of the adjugate, its own rounding included.
+    fn d_adj(&self, unit: &Unit) -> Matrix3 {
+        let (a, b) = (absolute_adjugate(&self.dj, &self.at.j), absolute_adjugate(&self.at.j, &self.dj));
+        each(|i, j| a[i][j] + b[i][j] + 3.0 * unit.u * self.adj[i][j] + 2.0 * unit.tiny)
+    }
+
+    /// The displacement gradient and its error.
+    fn gradient(&self, unit: &Unit) -> (Matrix3, Matrix3) {
+        let (det, u) = (self.at.det.abs(), unit.u);
+        let h = self.at.numerator().map(|row| row.map(|n| n / self.at.det));
+        let inverse = absolute(&self.at.adj).map(|row| row.map(|x| x / det));
+        let (abs_h, abs_g) = (absolute(&h), absolute(&self.at.g));
+        let turned = product(&abs_h, &self.dj);
+        let moved = product(&each(|i, j| self.dg[i][j] + turned[i][j]), &inverse);
+        let evaluated = product(&abs_g, &self.adj);
+        let growth = 1.0 / (1.0 - self.relative_change(&inverse));
+        let flushed = unit.tiny * (16.0 + 8.0 * largest(&abs_g)) / det;
+        let error = each(|i, j| {
+            growth * moved[i][j]
+                + (6.0 * u * evaluated[i][j] + 5.0 * u * self.det * abs_h[i][j]) / det
+                + 6.0 * u * abs_h[i][j]
+                + flushed
+        });
+        (h, error)
+    }
+
+    /// The norm of |J^-1| dJ, capped where first order means nothing any more (F32 on cells far smaller than the model).
+    fn relative_change(&self, inverse: &Matrix3) -> f64 {
+        let change = product(inverse, &self.dj);
+        change.iter().map(|row| row.iter().sum::<f64>()).fold(0.0, f64::max).min(0.9)
+    }
+}
+
+/// The bound for each value of one element, columns (six components, von Mises) one after the other:
+/// `into[column * ips + ip]`. `rows` are the element's nodes, `centre` is the model's.
+pub fn element(
+    tables: &ElementTables,
+    rows: &[NodeRow],
+    material: &Stiffness,
+    thermal: bool,
+    (precision, centre): (Precision, [f64; 6]),
+    into: &mut [f64],
+) {
+    assert!(rows.len() == tables.nodes && rows.len() <= MAX_NODES, "one row per node");
+    let unit = Unit::new(precision, centre);
+    let mut stress = [[0.0; 6]; MAX_POINTS];
+    seq::element(tables, rows, material, thermal, &mut stress);
+    let mut error = [[0.0; 6]; MAX_POINTS];
+    if tables.kind == CellKind::Truss2 {
+        error[0] = truss(rows, material, thermal.then(|| heat(tables, rows, material, 0, &unit)), &stress[0], &unit);
+    } else {
+        let points: Vec<Fuzzy> =
+            (0..tables.points.len()).map(|p| Fuzzy::new(tables.derivatives_at(p), rows, &unit)).collect();
+        let magnitude = magnitude(material);
+        let strain_error = |h: &Matrix3, dh: &Matrix3, ip: usize| {
+            let (size, mut moved) = (seq::symmetric(&absolute(h)), seq::symmetric(dh));
+            let mut elastic = size;
+            (0..6).for_each(|c| moved[c] += unit.u * size[c]);
+            if thermal {
+                let (free, d_free) = heat(tables, rows, material, ip, &unit);
+                (0..3).for_each(|c| (elastic[c], moved[c]) = (elastic[c] + free[c], moved[c] + d_free[c]));
+            }
+            (0..6).for_each(|c| moved[c] += 5.0 * unit.u * elastic[c] + unit.tiny);
+            magnitude.stress(&moved)
+        };
+        if tables.ips == 1 && points.len() > 1 {
+            let (h, dh) = average(&points, &unit);
+            error[0] = strain_error(&h, &dh, 0);
+        } else {
+            for (ip, point) in points.iter().enumerate() {
+                let (h, dh) = point.gradient(&unit);
+                error[ip] = strain_error(&h, &dh, ip);
+            }
+        }
+        if tables.integration == Integration::Incompatible {
+            incompatible(tables, rows, material, thermal, &points, &unit, &mut error);
+        }
+    }
+    // The reference's own error.
+    let twice = if precision == Precision::F64 { 2.0 } else { 1.0 + f64::from(f32::EPSILON) };
+    for ip in 0..tables.ips {
+        let (s, mut e) = (&stress[ip], error[ip]);
+        (0..6).for_each(|c| e[c] = twice * (e[c] + unit.u * s[c].abs()) + unit.tiny);
+        let moved = largest_mises(&e);
+        for c in 0..6 {
+            into[c * tables.ips + ip] = e[c];
+        }
+        let flushed = (12.0 * unit.tiny).sqrt();
+        into[6 * tables.ips + ip] = moved + twice * 17.0 * unit.u * (mises(s) + moved) + flushed;
+    }
+}
+
+/// The largest von Mises stress of a tensor whose components are at most `e` in absolute value.
+fn largest_mises(e: &Tensor) -> f64 {
+    let [a, b, c] = [e[0] + e[1], e[1] + e[2], e[2] + e[0]];
+    (0.5 * (a * a + b * b + c * c) + 3.0 * (e[3] * e[3] + e[4] * e[4] + e[5] * e[5])).sqrt()
+}
+
+/// Free thermal strain in absolute value, and its error.
+fn heat(
+    tables: &ElementTables,
+    rows: &[NodeRow],
+    material: &Stiffness,
+    ip: usize,
+    unit: &Unit,
+) -> ([f64; 3], [f64; 3]) {
+    let values = tables.values_at(ip);
+    let reference = material.reference_temperature.abs();
+    let size: f64 = values.iter().zip(rows).map(|(n, row)| n.abs() * (row[6].abs() + reference)).sum();
+    let rise = seq::temperature_rise(values, rows, material).abs();
+    let terms = (rows.len() + 4) as f64 * unit.u;
+    let alpha = material.alpha.map(f64::abs);
+    (alpha.map(|a| a * rise), alpha.map(|a| a * terms * size))
+}
+
+/// The averaged gradient and its error (step 4).
+fn average(points: &[Fuzzy], unit: &Unit) -> (Matrix3, Matrix3) {
+    let exact: Vec<Point> = points.iter().map(|point| point.at).collect();
+    let h = seq::volume_average(&exact);
+    let volume: f64 = exact.iter().map(|point| point.det).sum();
+    let (mut dn, mut dv) = (Matrix3::default(), 0.0);
+    for point in points {
+        let abs_g = absolute(&point.at.g);
+        let turned = product(&point.dg, &absolute(&point.at.adj));
+        let bent = product(&abs_g, &point.d_adj(unit));
+        let evaluated = product(&abs_g, &point.adj);
+        let terms = 13.0 * unit.u;
+        (0..9).for_each(|e| {
+            let (i, j) = (e / 3, e % 3);
+            dn[i][j] += turned[i][j] + bent[i][j] + terms * evaluated[i][j] + 16.0 * unit.tiny;
+        });
+        dv += point.d_det(unit) + 7.0 * unit.u * point.det;
+    }
+    let growth = 1.0 / (1.0 - (dv / volume.abs()).min(0.9));
+    let error = each(|i, j| growth * (dn[i][j] + h[i][j].abs() * dv) / volume.abs() + 6.0 * unit.u * h[i][j].abs());
+    (h, error)
+}
+
+/// Adds the error of the incompatible modes' stress (step 7) to that of the compatible stress in `error`.
+fn incompatible(
+    tables: &ElementTables,
+    rows: &[NodeRow],
+    material: &Stiffness,
+    thermal: bool,
+    points: &[Fuzzy],
+    unit: &Unit,
+    error: &mut [Tensor; MAX_POINTS],
+) {
+    let u = unit.u;
+    let exact: Vec<Point> = points.iter().map(|point| point.at).collect();
+    let mut plain = tables.clone();
+    plain.integration = Integration::Full;
+    let mut stress = [[0.0; 6]; MAX_POINTS];
+    seq::element(&plain, rows, material, thermal, &mut stress);
+    let modes = Incompatible::solve(tables, rows, &exact, material, &stress[..points.len()]);
+    let centre = Fuzzy::new(&tables.centre, rows, unit);
+    let (r, dr) = (absolute(&modes.directions), centre.d_adj(unit));
+    let magnitude = magnitude(material);
+    let d_det: Vec<f64> = points.iter().map(|point| point.d_det(unit)).collect();
+    let size_s: f64 = exact.iter().map(|point| 1.0 / point.det.abs()).sum();
+    let moved_s: f64 = exact.iter().zip(&d_det).map(|(point, d)| d / (point.det * point.det)).sum();
+    let ds = moved_s + 16.0 * u * size_s;
+    let amplitude = modes.amplitude.map(f64::abs);
+    let mut right = [0.0; 9];
+    for m in 0..3 {
+        let signs = &modes.signs[m];
+        for n in 0..3 {
+            let s: f64 = exact.iter().enumerate().map(|(p, at)| signs[p] * modes.signs[n][p] / at.det).sum();
+            let k = absolute(&material.contract(modes.directions[m], modes.directions[n]));
+            let size = magnitude.contract(r[m], r[n]);
+            let (left, turned) = (magnitude.contract(dr[m], r[n]), magnitude.contract(r[m], dr[n]));
+            for e in 0..9 {
+                let (i, j) = (e / 3, e % 3);
+                let dk = left[i][j] + turned[i][j] + 7.0 * u * size[i][j];
+                let diagonal = modes.matrix[3 * m + i][3 * m + i] * modes.matrix[3 * n + j][3 * n + j];
+                let da = ds * k[i][j] + (s.abs() + ds) * dk + u * s.abs() * k[i][j] + 32.0 * u * diagonal.abs().sqrt();
+                right[3 * m + i] += da * amplitude[3 * n + j];
+            }
+        }
+        for (stress, error) in stress.iter().zip(error.iter()).take(points.len()) {
+            let size = stress.map(f64::abs);
+            let (a, b) = (traction(error, &r[m]), traction(&size, &dr[m]));
+            let c = traction(&size, &r[m]);
+            (0..3).for_each(|i| right[3 * m + i] += a[i] + b[i] + 12.0 * u * c[i]);
+        }
+    }
+    let mut d_amplitude = [0.0; 9];
+    for column in 0..9 {
+        let mut inverse = [0.0; 9];
+        inverse[column] = 1.0;
+        seq::solve_definite(modes.matrix, &mut inverse);
+        (0..9).for_each(|row| d_amplitude[row] += inverse[row].abs() * right[column]);
+    }
+    for (p, point) in exact.iter().enumerate() {
+        let (det, part) = (point.det.abs(), d_det[p] / point.det.abs() + 7.0 * u);
+        let dh = each(|i, j| {
+            let terms = (0..3).map(|m| {
+                let (a, da) = (amplitude[3 * m + i], d_amplitude[3 * m + i]);
+                da * (r[m][j] + dr[m][j]) + a * dr[m][j] + (4.0 * u + part) * a * r[m][j]
+            });
+            terms.sum::<f64>() / det
+        });
+        let h = absolute(&modes.gradient(p, point.det));
+        let strain = seq::symmetric(&each(|i, j| dh[i][j] + 6.0 * u * h[i][j]));
+        let more = magnitude.stress(&strain);
+        (0..6).for_each(|c| error[p][c] += more[c]);
+    }
+}
+
+fn truss(
+    rows: &[NodeRow],
+    material: &Stiffness,
+    thermal: Option<([f64; 3], [f64; 3])>,
+    stress: &Tensor,
+    unit: &Unit,
+) -> Tensor {
+    let u = unit.u;
+    let d = |i: usize| (rows[1][i] - rows[0][i]).abs();
+    let square: f64 = (0..3).map(|i| d(i) * d(i)).sum();
+    let error: [f64; 6] = std::array::from_fn(|i| unit.difference(&rows[1], &rows[0], i));
+    let size = (0..3).map(|i| d(i) * d(i + 3)).sum::<f64>() / square;
+    let moved = (0..3).map(|i| error[i] * d(i + 3) + d(i) * error[i + 3]).sum::<f64>() / square;
+    let d_square = 2.0 * (0..3).map(|i| d(i) * error[i]).sum::<f64>() / square + 4.0 * u;
+    let (free, d_free) = thermal.map_or((0.0, 0.0), |(free, d_free)| (free[0], d_free[0]));
+    let strain = moved + (4.0 * u + d_square + 6.0 * u) * size + d_free + u * (size + free);
+    let axial = stress[0] + stress[1] + stress[2];
+    let d_axial = material.young * (strain + 3.0 * u * (size + free) + unit.tiny);
+    [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| {
+        let direction = d(i) * d(k) / square;
+        let turned = (error[i] * d(k) + d(i) * error[k]) / square + (d_square + 8.0 * u) * direction;
+        d_axial * (direction + turned) + axial.abs() * turned
+    })
+}
+
+/// The stiffness with absolute constants: |C|.
+fn magnitude(material: &Stiffness) -> Stiffness {
+    Stiffness { normal: material.normal.map(f64::abs), shear: material.shear.map(f64::abs), ..*material }
+}
+
+/// |adjugate| with every product in absolute value: the left factors from `a`, the right ones from `b`.
+fn absolute_adjugate(a: &Matrix3, b: &Matrix3) -> Matrix3 {
+    let (a, b) = (absolute(a), absolute(b));
+    each(|k, j| {
+        let (p, q, r, s) = ((j + 1) % 3, (j + 2) % 3, (k + 1) % 3, (k + 2) % 3);
+        a[p][r] * b[q][s] + a[p][s] * b[q][r]
+    })
+}
+
+fn absolute(m: &Matrix3) -> Matrix3 {
+    m.map(|row| row.map(f64::abs))
+}
+
+fn largest(m: &Matrix3) -> f64 {
+    m.iter().flatten().fold(0.0, |most, x| most.max(*x))
+}
+
+fn each(mut value: impl FnMut(usize, usize) -> f64) -> Matrix3 {
+    let mut m = Matrix3::default();
+    for (i, row) in m.iter_mut().enumerate() {
+        for (j, entry) in row.iter_mut().enumerate() {
+            *entry = value(i, j);
+        }
+    }
+    m
+}

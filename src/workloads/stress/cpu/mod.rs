@@ -1,0 +1,285 @@
+//! The fast CPU code: 8 (f64) or 16 (f32) elements at a time, one body for each element, compiled for each SIMD level.
+//!
+//! Node data come as one cache line per node ([`stage`]), the arithmetic runs on lanes ([`core`], [`hex8`]), results are
+//! staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
+
+use crate::formats::mesh::CellKind;
+use crate::multiversion;
+use crate::numeric::elements::{ElementTables, Integration};
+use crate::numeric::simd::Simd;
+use crate::numeric::tensor::Stiffness;
+
+use super::model::NodeRow;
+
+mod core;
+mod hex8;
+mod lanes;
+mod stage;
+mod write;
+
+use self::core::{Material, adjugate, product, symmetric, with_mises, zero_matrix};
+use lanes::{Lanes, Real};
+use stage::{Differences, Double, Mixed, Mode, Single, gather};
+use write::Staged;
+
+/// What a chunk of one block needs.
+#[derive(Clone, Copy)]
+pub(super) struct Task<'a, Node> {
+    /// The element.
+    pub(super) tables: &'static ElementTables,
+    /// The rows that the precision reads.
+    pub(super) nodes: &'a [Node],
+    /// The f64 rows, for temperatures.
+    pub(super) rows: &'a [NodeRow],
+    /// The chunk's cells.
+    pub(super) connectivity: &'a [u32],
+    /// The chunk's material indices; empty when all have material 0.
+    pub(super) material_ids: &'a [u32],
+    /// All materials.
+    pub(super) materials: &'a [Stiffness],
+    /// Whether thermal strain is subtracted.
+    pub(super) thermal: bool,
+    /// Whether results are written past the caches.
+    pub(super) stream: bool,
+}
+
+impl<Node> Task<'_, Node> {
+    fn material(&self, element: usize) -> &Stiffness {
+        &self.materials[self.material_ids.get(element).map_or(0, |id| *id as usize)]
+    }
+
+    /// Thermal strain of `W` elements from `start` on, `[stress point][direction]`.
+    #[inline(always)]
+    fn free_strain<T: Real, const P: usize, const W: usize>(&self, start: usize, into: &mut [[Lanes<T, W>; 3]; P]) {
+        let n = self.tables.nodes;
+        let count = self.connectivity.len() / n;
+        for l in 0..W {
+            let element = (start + l).min(count - 1);
+            let material = self.material(element);
+            let points = &self.connectivity[element * n..][..n];
+            for (ip, strain) in into.iter_mut().enumerate() {
+                let mut rise = 0.0;
+                for (value, point) in self.tables.values_at(ip).iter().zip(points) {
+                    rise += value * (self.rows[*point as usize][6] - material.reference_temperature);
+                }
+                for i in 0..3 {
+                    strain[i].0[l] = T::from_f64(material.alpha[i] * rise);
+                }
+            }
+        }
+    }
+}
+
+/// f64 throughout.
+pub(super) fn run_f64(simd: Simd, task: &Task<'_, NodeRow>, columns: &mut [&mut [f64]; 7]) {
+    by_element::f64(simd, task, columns);
+}
+
+/// Differences in f64, the rest in f32.
+pub(super) fn run_mixed(simd: Simd, task: &Task<'_, NodeRow>, columns: &mut [&mut [f32]; 7]) {
+    by_element::mixed(simd, task, columns);
+}
+
+/// f32 throughout.
+pub(super) fn run_f32(simd: Simd, task: &Task<'_, [f32; 8]>, columns: &mut [&mut [f32]; 7]) {
+    by_element::f32(simd, task, columns);
+}
+
+/// One compiled function for each precision, element and SIMD level.
+mod by_element {
+    use super::*;
+
+    macro_rules! precision {
+        ($name:ident, $module:ident, $mode:ty, $real:ty, $node:ty, $width:literal) => {
+            pub(super) fn $name(simd: Simd, task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+                if task.connectivity.is_empty() {
+                    return;
+                }
+                let run = match (task.tables.kind, task.tables.integration) {
+                    (CellKind::Truss2, _) => $module::truss2,
+                    (CellKind::Tet4, _) => $module::tet4,
+                    (CellKind::Tet10, _) => $module::tet10,
+                    (CellKind::Hex8, Integration::Full) => $module::hex8,
+                    (CellKind::Hex8, Integration::Reduced) => $module::hex8_reduced,
+                    (CellKind::Hex8, Integration::Incompatible) => $module::hex8_incompatible,
+                    (CellKind::Hex20, Integration::Reduced) => $module::hex20_reduced,
+                    (CellKind::Hex20, _) => $module::hex20,
+                    (CellKind::Wedge6, _) => $module::wedge6,
+                    (CellKind::Wedge15, _) => $module::wedge15,
+                };
+                run(simd, task, columns);
+                if task.stream {
+                    write::fence();
+                }
+            }
+
+            mod $module {
+                use super::*;
+
+                precision!(@one $mode, $real, $node, truss2_body, truss::<FMA, $mode, $width>, truss2);
+                precision!(@one $mode, $real, $node, tet4_body, tet4_all::<FMA, $mode, $width>, tet4);
+                precision!(@one $mode, $real, $node, tet10_body, solid::<FMA, $mode, 10, 4, $width>, tet10);
+                precision!(@one $mode, $real, $node, hex8_body, hex8_full::<FMA, $mode, $width>, hex8);
+                precision!(@one $mode, $real, $node, reduced_body, hex8_average::<FMA, $mode, $width>, hex8_reduced);
+                precision!(@one $mode, $real, $node, modes_body, hex8_modes::<FMA, $mode, $width>, hex8_incompatible);
+                precision!(@one $mode, $real, $node, hex20_body, solid::<FMA, $mode, 20, 27, $width>, hex20);
+                precision!(@one $mode, $real, $node, hex20r_body, solid::<FMA, $mode, 20, 8, $width>, hex20_reduced);
+                precision!(@one $mode, $real, $node, wedge6_body, solid::<FMA, $mode, 6, 2, $width>, wedge6);
+                precision!(@one $mode, $real, $node, wedge15_body, solid::<FMA, $mode, 15, 9, $width>, wedge15);
+            }
+        };
+        (@one $mode:ty, $real:ty, $node:ty, $body:ident, $generic:expr, $name:ident) => {
+            #[inline(always)]
+            fn $body<const FMA: bool>(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+                $generic(task, columns);
+            }
+            multiversion!(
+                pub(super) fn $name = $body(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]);
+            );
+        };
+    }
+
+    precision!(f64, double, Double, f64, NodeRow, 8);
+    precision!(mixed, mixed_kernels, Mixed, f32, NodeRow, 16);
+    precision!(f32, single, Single, f32, [f32; 8], 16);
+}
+
+/// Walks the chunk in groups of `W` elements: material constants, gather, `compute`, results.
+#[inline(always)]
+fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
+    task: &Task<'_, M::Node>,
+    columns: &mut [&mut [M::Real]; 7],
+    compute: impl Fn(
+        &Differences<M::Real, N, W>,
+        &Material<M::Real, W>,
+        Option<&[[Lanes<M::Real, W>; 3]; P]>,
+        &mut Staged<M::Real, P, W>,
+    ),
+) {
+    let count = task.connectivity.len() / N;
+    let mut differences = [[Lanes::zero(); 6]; N];
+    let mut staged = Staged::new();
+    let mut free = [[Lanes::zero(); 3]; P];
+    let mut material = Material::uniform(&task.materials[0]);
+    for start in (0..count).step_by(W) {
+        if !task.material_ids.is_empty() {
+            material = Material::each(|l| task.material((start + l).min(count - 1)));
+        }
+        gather::<FMA, M, N, W>(task.nodes, task.connectivity, start, &mut differences);
+        let free = if task.thermal {
+            task.free_strain(start, &mut free);
+            Some(&free)
+        } else {
+            None
+        };
+        compute(&differences, &material, free, &mut staged);
+        staged.flush(columns, start, W.min(count - start), task.stream);
+    }
+}
+
+/// Any element, from its tables: N nodes, P points, each of which is a stress point.
+#[inline(always)]
+fn solid<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
+    task: &Task<'_, M::Node>,
+    columns: &mut [&mut [M::Real]; 7],
+) {
+    let one = Lanes::splat(M::Real::from_f64(1.0));
+    let dn: [[[M::Real; 3]; N]; P] =
+        std::array::from_fn(|p| std::array::from_fn(|a| task.tables.derivatives_at(p)[a].map(M::Real::from_f64)));
+    groups::<FMA, M, N, P, W>(task, columns, |d, material, free, out| {
+        for p in 0..P {
+            let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
+            // By component: six running sums stay in registers on AVX2 too.
+            for i in 0..3 {
+                let mut sums = [[Lanes::zero(); 3]; 2];
+                for a in 1..N {
+                    let (x, u) = (d[a][i], d[a][3 + i]);
+                    for k in 0..3 {
+                        sums[0][k] = x.scale_add::<FMA>(dn[p][a][k], sums[0][k]);
+                        sums[1][k] = u.scale_add::<FMA>(dn[p][a][k], sums[1][k]);
+                    }
+                }
+                (j[i], g[i]) = (sums[0], sums[1]);
+            }
+            let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
+            let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
+            if let Some(free) = free {
+                (0..3).for_each(|i| strain[i] = strain[i] - free[p][i]);
+            }
+            out.put(p, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
+        }
+    });
+}
+
+/// The 4-node tetrahedron: the columns of J are its edges from the first node.
+#[inline(always)]
+fn tet4_all<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    let one = Lanes::splat(M::Real::from_f64(1.0));
+    groups::<FMA, M, 4, 1, W>(task, columns, |d, material, free, out| {
+        let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
+        for i in 0..3 {
+            for k in 0..3 {
+                (j[i][k], g[i][k]) = (d[k + 1][i], d[k + 1][3 + i]);
+            }
+        }
+        let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
+        let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
+        if let Some(free) = free {
+            (0..3).for_each(|i| strain[i] = strain[i] - free[0][i]);
+        }
+        out.put(0, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
+    });
+}
+
+#[inline(always)]
+fn hex8_full<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    let weights = hex8::weights(task.tables);
+    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
+        hex8::full::<FMA, M::Real, W>(d, &weights, material, free, out);
+    });
+}
+
+#[inline(always)]
+fn hex8_average<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    let weights = hex8::weights(task.tables);
+    groups::<FMA, M, 8, 1, W>(task, columns, |d, material, free, out| {
+        hex8::reduced::<FMA, M::Real, W>(d, &weights, material, free, out);
+    });
+}
+
+#[inline(always)]
+fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    let weights = hex8::weights(task.tables);
+    let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
+    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
+        hex8::incompatible::<FMA, M::Real, W>(d, (&weights, &centre), material, free, out);
+    });
+}
+
+/// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
+#[inline(always)]
+fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    let count = task.connectivity.len() / 2;
+    let mut differences = [[Lanes::<M::Real, W>::zero(); 6]; 2];
+    let mut staged = Staged::<M::Real, 1, W>::new();
+    let mut free = [[Lanes::zero(); 3]; 1];
+    for start in (0..count).step_by(W) {
+        gather::<FMA, M, 2, W>(task.nodes, task.connectivity, start, &mut differences);
+        let d = &differences[1];
+        let dot = |a: usize, b: usize| d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]));
+        let inverse = Lanes::splat(M::Real::from_f64(1.0)) / dot(0, 0);
+        let mut strain = dot(0, 3) * inverse;
+        if task.thermal {
+            task.free_strain(start, &mut free);
+            strain = strain - free[0][0];
+        }
+        let mut axial = strain;
+        for l in 0..W {
+            axial.0[l] = strain.0[l] * M::Real::from_f64(task.material((start + l).min(count - 1)).young);
+        }
+        let axial = axial * inverse;
+        let stress = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (d[i] * d[k]));
+        staged.put(0, &with_mises::<FMA, M::Real, W>(stress));
+        staged.flush(columns, start, W.min(count - start), task.stream);
+    }
+}

@@ -1,0 +1,122 @@
+//! Every workload on every backend at awkward sizes, each item against the `seq` reference.
+
+use hetero::backend::{self, BACKENDS};
+use hetero::config::{Config, Layers};
+use hetero::error::Error;
+use hetero::exec::Control;
+use hetero::job::{Class, Job, Precision};
+use hetero::measure::sampler::Rule;
+use hetero::run::{Measured, measure};
+use hetero::workloads::{Context, WORKLOADS};
+
+/// 0, 1, odd, around a workgroup, and several chunks.
+const SIZES: &[u64] = &[0, 1, 3, 63, 64, 65, 1001, 40_009];
+
+const ONCE: Rule = Rule { runs: Some(1), min_runs: 1, max_runs: 1, budget_seconds: 1.0, warm_up: 0 };
+
+fn settings(precision: Precision) -> Config {
+    let mut config = Layers::default().config().expect("the defaults are valid");
+    config.run.precision = if precision == Precision::Integer { "auto".into() } else { precision.name().into() };
+    config
+}
+
+/// Compares every value of every item, not only the sample that a run verifies.
+fn compare(name: &str, job: &dyn Job, reference: &Measured, measured: &Measured) {
+    let steps = job.steps(measured.precision).expect("it ran");
+    for (s, step) in steps.iter().enumerate() {
+        let kernel = step.kernel();
+        let (want, got) = (&reference.outputs[s], &measured.outputs[s]);
+        assert_eq!(want.fold, got.fold, "{name}: sums of {}", kernel.name());
+        let values: usize = kernel.columns().iter().map(|column| column.per_item).sum();
+        let mut bounds = vec![0.0; values];
+        for item in 0..kernel.items() {
+            if kernel.class() == Class::Bounded {
+                kernel.bound(item, &mut bounds);
+            }
+            for (v, (want, got)) in want.item_values(item).iter().zip(got.item_values(item)).enumerate() {
+                let error = (want - got).abs();
+                assert!(
+                    error <= bounds[v],
+                    "{name}: {} {item} value {v}: {got} for {want}, bound {}",
+                    kernel.name(),
+                    bounds[v]
+                );
+            }
+        }
+    }
+}
+
+fn every_job(backend_name: &str, mut change: impl FnMut(&mut Config)) {
+    let mut compared = 0;
+    for workload in WORKLOADS {
+        for &size in SIZES {
+            for (variant, job) in workload.sized(size, &Context { seed: 7 }).expect("small jobs fit") {
+                let job = job.as_ref();
+                let control = Control::default();
+                let reference = measure(job, "seq", ONCE, &settings(job.precisions()[0]), &control).expect("seq runs");
+                assert!(reference.verification.passed(), "{variant} at {size}: {:?}", reference.verification);
+                for &precision in job.precisions() {
+                    let mut config = settings(precision);
+                    change(&mut config);
+                    let name =
+                        format!("{} {variant} x {size} on {backend_name} in {}", workload.name(), precision.name());
+                    match measure(job, backend_name, ONCE, &config, &control) {
+                        Ok(measured) => {
+                            assert!(measured.verification.passed(), "{name}: {:?}", measured.verification);
+                            compare(&name, job, &reference, &measured);
+                            compared += 1;
+                        }
+                        // A kernel that stays on the CPU, or a precision that the adapter lacks, says so.
+                        Err(Error::Unavailable { why, .. }) if backend_name != "cpu" => {
+                            if size == SIZES[2] {
+                                eprintln!("{name}: not run: {why}");
+                            }
+                        }
+                        Err(error) => panic!("{name}: {error}"),
+                    }
+                }
+            }
+        }
+    }
+    assert!(compared >= SIZES.len() * WORKLOADS.len(), "only {compared} jobs ran on {backend_name}");
+}
+
+#[test]
+fn cpu_agrees_with_seq() {
+    every_job("cpu", |_| {});
+}
+
+#[test]
+fn cpu_agrees_with_seq_at_every_instruction_set_and_thread_count() {
+    for simd in hetero::numeric::simd::Simd::available() {
+        every_job("cpu", |config| {
+            config.cpu.simd = simd.name().into();
+            config.cpu.threads = 3;
+        });
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_agrees_with_seq() {
+    if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
+        eprintln!("adapter: {adapter}");
+        every_job("gpu", |_| {});
+    }
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn gpu_agrees_with_seq_when_the_job_streams_through_little_memory() {
+    if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
+        eprintln!("adapter: {adapter}");
+        every_job("gpu", |config| config.gpu.max_device_memory = "2M".into());
+    }
+}
+
+#[test]
+fn the_registry_of_backends_has_no_double_name() {
+    for entry in BACKENDS {
+        assert!(std::ptr::eq(backend::parse(entry.name).unwrap().0, entry));
+    }
+}

@@ -1,0 +1,5 @@
+//! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
+
+mod cli;
+mod conformance;
+mod support;

@@ -1,0 +1,22 @@
+//! What several tests need.
+
+use assert_cmd::Command;
+
+/// The program, with a clean environment: no settings of the user who runs the tests.
+pub(crate) fn hetero() -> Command {
+    let mut command = Command::cargo_bin("hetero").expect("the binary is built with the tests");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HETERO_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("HETERO_CONFIG", "/nonexistent/hetero.toml").timeout(std::time::Duration::from_secs(300));
+    command
+}
+
+/// Runs the program and gives its exit code, stdout and stderr.
+pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
+    let output = hetero().args(args).output().expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
