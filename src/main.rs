@@ -1,1 +1,104 @@
-fn main() {}
+//! The `hetero` program: parses the command line, runs the command, turns an error into its line and exit code.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ArgMatches;
+use hetero::backend::BACKENDS;
+use hetero::error::{Error, Result};
+use hetero::exec::Control;
+use hetero::workloads::WORKLOADS;
+use hetero::{cli, config, report, run, signals};
+
+fn main() -> ExitCode {
+    let matches = match cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    start_log(matches.get_count("verbose"));
+    // A panic is a bug of ours, never an answer to an input: it ends in the exit code for bugs, with its message.
+    let outcome = catch_unwind(AssertUnwindSafe(|| dispatch(&matches)))
+        .unwrap_or_else(|_| Err(Error::Internal("a stage panicked; the message is above".into())));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hetero: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(matches: &ArgMatches) -> Result<()> {
+    match matches.subcommand().expect("clap requires a subcommand") {
+        ("run", run_matches) => {
+            let (name, own) = run_matches.subcommand().expect("clap requires a workload");
+            let control = Arc::new(Control::default());
+            signals::watch(&control);
+            let settings = cli::settings(matches, Some(own))?.config()?;
+            run::command(name, own, &settings, &control, &mut std::io::stdout().lock())
+        }
+        ("devices", own) => {
+            let settings = cli::settings(matches, None)?.config()?;
+            print(&run::devices(&settings, own.get_flag("json"))?)
+        }
+        ("list", own) if own.get_flag("json") => print(&report::list::json(WORKLOADS, BACKENDS)),
+        ("list", _) => print(&report::list::text(WORKLOADS, BACKENDS, run::style(false))),
+        ("config", own) if own.get_flag("path") => {
+            let path = config::user_file().map_or("none".into(), |path| path.display().to_string());
+            print(&format!("{path}\n"))
+        }
+        ("config", _) => {
+            let layers = cli::settings(matches, None)?;
+            layers.config()?;
+            let rows: Vec<_> =
+                layers.rows().map(|(knob, value, origin)| (format!("{knob} = {value}"), origin.to_string())).collect();
+            let width = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
+            print(&rows.iter().map(|(row, origin)| format!("{row:width$}  # {origin}\n")).collect::<String>())
+        }
+        ("completions", own) => {
+            let shell = *own.get_one::<clap_complete::Shell>("shell").expect("clap requires it");
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut cli::command(), "hetero", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        ("man", own) => match own.get_one::<std::path::PathBuf>("folder") {
+            Some(folder) => {
+                clap_mangen::generate_to(cli::command(), folder).map_err(|e| Error::io(folder, "write", &e))
+            }
+            None => {
+                let mut page = Vec::new();
+                clap_mangen::Man::new(cli::command())
+                    .render(&mut page)
+                    .map_err(|e| Error::Internal(format!("man page: {e}")))?;
+                print(&String::from_utf8_lossy(&page))
+            }
+        },
+        (name, _) => Err(Error::Internal(format!("no command '{name}'"))),
+    }
+}
+
+/// Writes to stdout. A reader that has gone (`| head`) is no error.
+fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Resource(format!("stdout: {e}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Logs on stderr when asked for: `-v`, `-vv`, or a filter in `HETERO_LOG`.
+fn start_log(verbosity: u8) {
+    use tracing_subscriber::EnvFilter;
+    let filter = match (std::env::var("HETERO_LOG"), verbosity) {
+        (Ok(filter), _) => EnvFilter::new(filter),
+        (Err(_), 0) => return,
+        (Err(_), 1) => EnvFilter::new("hetero=info,wgpu=warn"),
+        (Err(_), 2) => EnvFilter::new("hetero=debug,wgpu=info"),
+        (Err(_), _) => EnvFilter::new("trace"),
+    };
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,15 +1,121 @@
-//! Drives the stages: the only module that sees them all.
+//! Drives the stages: the only module that sees them all. [`command`] is `hetero run`; [`compare`] runs one job on
+//! several backends; [`measure`] runs it on one.
 
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
-use crate::backend::{self, Backend, BackendFacts, Phases};
+use clap::ArgMatches;
+
+use crate::backend::{self, BACKENDS, Backend, BackendFacts, Phases};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::exec::{self, Control, StepTrace};
 use crate::job::{Answer, Job, Output, Precision, Step};
+use crate::machine::Machine;
+use crate::measure::limit::{Ceilings, Totals};
+use crate::measure::probe;
 use crate::measure::sampler::{self, Samples};
 use crate::measure::verify::{self, Effort, Subject, Verification};
 use crate::plan::ChunkRule;
+use crate::report::progress::Progress;
+use crate::report::style::Style;
+use crate::report::{self, PlanFacts, Skipped, StepChunks};
+use crate::units;
+use crate::workloads::{self, Context};
+
+/// `hetero run <workload>`: prepares the job, runs it on every backend that the settings ask for, writes the report to
+/// `out` and the answer to `--output`.
+///
+/// # Errors
+/// Whatever stops it. A failed verification prints its report first; then nothing is written to `--output`.
+pub fn command(
+    name: &str,
+    args: &ArgMatches,
+    config: &Config,
+    control: &Arc<Control>,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let workload = workloads::find(name)?;
+    let progress = Progress::start(control, config.report.progress);
+    let job = workload.prepare(args, &Context { seed: config.run.seed })?;
+    let job = job.as_ref();
+    control.proceed()?;
+    let comparison = compare(job, config, control)?;
+    drop(progress);
+    let wrong = comparison.rows.iter().find_map(|row| row.verification.error(&row.facts.id));
+    let saved = args.get_one::<PathBuf>("output").filter(|_| wrong.is_none());
+    if let Some(path) = saved {
+        job.save(&comparison.rows[0].outputs, path)?;
+    }
+    let report = report::build(inputs(name, job, comparison, config)?);
+    let text = match config.report.format.as_str() {
+        "json" => report::json::json(&report),
+        "csv" => report::csv::csv(&report),
+        "markdown" => report::markdown::markdown(&report),
+        _ => report::table::table(&report, style(config.report.ascii)),
+    };
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            return Err(Error::Resource(format!("stdout: {e}")));
+        }
+        _ => {}
+    }
+    wrong.map_or(Ok(()), Err)
+}
+
+/// How text on stdout may look here.
+#[must_use]
+pub fn style(ascii: bool) -> Style {
+    Style::choose(std::io::stdout().is_terminal(), ascii, |name| std::env::var(name).ok())
+}
+
+/// The report's inputs: plain data from here on.
+fn inputs(name: &str, job: &dyn Job, comparison: Comparison, config: &Config) -> Result<report::Inputs> {
+    let Comparison { rows, skipped, baselines } = comparison;
+    let mut plan = PlanFacts {
+        policy: config.run.backend.clone(),
+        reason: "the backends were named by the user".into(),
+        ..PlanFacts::default()
+    };
+    let answer = rows.first().map(|row| row.samples.last.answer.clone()).unwrap_or_default();
+    let mut report_rows = Vec::with_capacity(rows.len());
+    for row in rows {
+        let steps = job.steps(row.precision)?;
+        for (step, rule) in steps.iter().zip(&row.rules) {
+            let kernel = step.kernel().name().to_string();
+            plan.chunks.push(StepChunks { backend: row.facts.id.clone(), kernel, rule: *rule });
+        }
+        plan.chosen.push(row.facts.id.clone());
+        report_rows.push(report::Row {
+            ceilings: row.ceilings,
+            totals: Totals::of(&steps),
+            precision: row.precision,
+            pinned: row.pinned,
+            chunks: row.samples.last.traces.iter().map(|trace| trace.chunks).sum(),
+            samples: row.samples.phases,
+            open: row.open,
+            compile: row.compile,
+            device_seconds: row.device_seconds,
+            verification: row.verification,
+            facts: row.facts,
+        });
+    }
+    Ok(report::Inputs {
+        workload: name.into(),
+        command: std::env::args().collect(),
+        seed: config.run.seed,
+        machine: Machine::discover(),
+        input: job.input(),
+        rows: report_rows,
+        baselines,
+        skipped,
+        answer,
+        plan,
+        warnings: job.warnings(),
+    })
+}
 
 /// What one backend did with a job: its timed runs, the last run's results, and their verification.
 pub struct Measured {
@@ -17,12 +123,18 @@ pub struct Measured {
     pub facts: BackendFacts,
     /// The precision it computed in.
     pub precision: Precision,
+    /// Whether its workers were pinned; `None` where there are none.
+    pub pinned: Option<bool>,
+    /// Kernel seconds of the last run by the device's own clock, where it has one that makes sense.
+    pub device_seconds: Option<f64>,
     /// How each step was cut.
     pub rules: Vec<ChunkRule>,
     /// Seconds that opening the backend took, once.
     pub open: f64,
     /// Seconds that compiling took, once.
     pub compile: f64,
+    /// What its processors were measured to reach.
+    pub ceilings: Ceilings,
     /// The timed runs.
     pub samples: Samples<RunResult>,
     /// The outputs of the last run, one per step.
@@ -37,6 +149,96 @@ pub struct RunResult {
     pub traces: Vec<StepTrace>,
     /// The answer of the job.
     pub answer: Answer,
+}
+
+/// What all wanted backends did with one job.
+pub struct Comparison {
+    /// Their runs: those that were asked for, then the baselines.
+    pub rows: Vec<Measured>,
+    /// Those that did not run.
+    pub skipped: Vec<Skipped>,
+    /// The backends that speedups are measured against.
+    pub baselines: Vec<String>,
+}
+
+/// Runs `job` on every backend that the settings ask for, then on the baselines.
+///
+/// # Errors
+/// A backend that was named and cannot run; with `all`, only when none can. Whatever stops a run.
+pub fn compare(job: &dyn Job, config: &Config, control: &Control) -> Result<Comparison> {
+    let everything = config.run.backend == "all";
+    let wanted: Vec<String> = if everything {
+        BACKENDS.iter().map(|entry| entry.name.to_string()).collect()
+    } else {
+        names(&config.run.backend)?
+    };
+    let baselines = if config.run.baseline == "none" { Vec::new() } else { names(&config.run.baseline)? };
+    let rule = sampler::Rule {
+        runs: (config.run.runs > 0).then_some(config.run.runs),
+        min_runs: config.run.min_runs,
+        max_runs: config.run.max_runs,
+        budget_seconds: config.run.budget,
+        ..sampler::Rule::default()
+    };
+    let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+    // Those that were asked for come first: when one of them cannot run, nobody waits for a baseline to learn it.
+    for id in &wanted {
+        match measure(job, id, rule, config, control) {
+            Ok(row) => rows.push(row),
+            Err(Error::Unavailable { why, .. }) if everything => skipped.push(Skipped { backend: id.clone(), why }),
+            Err(error) => return Err(error),
+        }
+    }
+    if rows.is_empty() {
+        let why = skipped.iter().map(|skip| format!("{}: {}", skip.backend, skip.why)).collect::<Vec<_>>().join("; ");
+        return Err(Error::Unavailable { backend: "all".into(), why });
+    }
+    for id in baselines.iter().filter(|id| !wanted.contains(id)) {
+        control.stage(&format!("{id}: how long would it take?"));
+        let predicted = predict(job, id, config, control)?;
+        if predicted > config.run.baseline_limit {
+            let why = format!(
+                "predicted {} a run, above the limit of {} (run.baseline_limit)",
+                units::seconds(predicted),
+                units::seconds(config.run.baseline_limit)
+            );
+            skipped.push(Skipped { backend: id.clone(), why });
+            continue;
+        }
+        match measure(job, id, rule, config, control) {
+            Ok(row) => rows.push(row),
+            // A baseline is an extra: without it the answer stands.
+            Err(Error::Unavailable { why, .. }) => skipped.push(Skipped { backend: id.clone(), why }),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Comparison { rows, skipped, baselines })
+}
+
+/// Seconds that one run of `job` on the host backend `id` would take.
+fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Result<f64> {
+    if backend::parse(id)?.0.device {
+        return Ok(0.0); // opening a device to predict its time would cost more than it saves
+    }
+    let mut backend = backend::open(id, &config.backend_options())?;
+    let precision = choose_precision(job, backend.as_ref(), config)?;
+    let mut seconds = 0.0;
+    for step in job.steps(precision)? {
+        seconds += probe::predict(step.kernel(), backend.as_mut(), control)?;
+    }
+    Ok(seconds)
+}
+
+/// The backends in a list with commas, each checked and once.
+fn names(list: &str) -> Result<Vec<String>> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+        backend::parse(id)?;
+        if !ids.iter().any(|known| known == id) {
+            ids.push(id.to_string());
+        }
+    }
+    if ids.is_empty() { Err(Error::Usage("no backend was named; try --backend cpu".into())) } else { Ok(ids) }
 }
 
 /// Runs `job` on the backend `id` as often as `rule` says and verifies the last run.
@@ -67,8 +269,21 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     let verification = verify::verify(subject, effort, control)?;
     control.proceed()?;
     drop((steps, reference));
-    let facts = backend.facts();
-    Ok(Measured { facts, precision, rules, open, compile, samples, outputs, verification })
+    let ceilings = Ceilings::default();
+    let (facts, pinned, device_seconds) = (backend.facts(), backend.pinned(), backend.device_seconds());
+    Ok(Measured {
+        facts,
+        precision,
+        pinned,
+        device_seconds,
+        ceilings,
+        rules,
+        open,
+        compile,
+        samples,
+        outputs,
+        verification,
+    })
 }
 
 /// One run: every step through the chunk loop, then the answer.
@@ -107,4 +322,13 @@ fn choose_precision(job: &dyn Job, backend: &dyn Backend, config: &Config) -> Re
     })?;
     // The reference has one precision, whatever is compared with it.
     Ok(if backend.is_reference() { offered[0] } else { chosen })
+}
+
+/// `hetero devices`: what can run here, and why something is missing.
+///
+/// # Errors
+/// None today; a device that cannot be asked is reported, not an error.
+pub fn devices(config: &Config, json: bool) -> Result<String> {
+    let _ = (config, json);
+    Ok(String::new())
 }

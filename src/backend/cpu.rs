@@ -54,6 +54,10 @@ impl Backend for Cpu {
         BackendFacts { id: ENTRY.name.into(), threads: self.pool.threads(), simd: self.simd.name(), adapter: None }
     }
 
+    fn pinned(&self) -> Option<bool> {
+        Some(self.pool.cpus().is_some())
+    }
+
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, self.pool.threads()))
     }
@@ -178,7 +182,7 @@ mod tests {
         let kernel = Gauss { items: 1000, cost: 1e6, calls: AtomicU64::new(0) };
         let mut output = Output::for_kernel(&kernel).unwrap();
         let control = Control::default();
-        control.stop.store(true, Ordering::Relaxed);
+        control.signal.store(2, Ordering::Relaxed);
         let rule = cpu.chunks(&kernel).unwrap();
         let error = run_step(&kernel, rule, cpu.as_mut(), &mut output, &control).unwrap_err();
         assert_eq!(error.exit_code(), 130);

@@ -118,6 +118,11 @@ pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
 
+    /// Whether its workers are pinned to CPUs; `None` where there are none.
+    fn pinned(&self) -> Option<bool> {
+        None
+    }
+
     /// Whether it is the reference that others are checked against: it then computes in the reference's precision only.
     fn is_reference(&self) -> bool {
         false
@@ -208,4 +213,11 @@ pub fn parse(id: &str) -> Result<(&'static BackendEntry, Option<usize>)> {
             Err(Error::Usage(format!("there is no backend '{id}'; there are: {}, all", names.join(", "))))
         }
     }
+}
+
+/// Where a backend stands in the registry's order; devices of one kind by number.
+#[must_use]
+pub fn rank(id: &str) -> (usize, usize) {
+    let (name, number) = id.split_once(':').map_or((id, 0), |(name, number)| (name, number.parse().unwrap_or(0)));
+    (BACKENDS.iter().position(|entry| entry.name == name).unwrap_or(BACKENDS.len()), number)
 }

@@ -5,11 +5,16 @@ pub mod assemble;
 mod build;
 pub mod csv;
 #[cfg(test)]
+mod fe_tests;
+#[cfg(test)]
 pub(crate) mod fixture;
+pub mod frd;
 pub mod inp;
 pub mod materials;
 pub mod mesh;
 pub mod msh;
+pub mod nodal;
+pub mod npy;
 pub mod numbers;
 pub mod source;
 mod text;

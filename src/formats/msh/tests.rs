@@ -211,8 +211,8 @@ fn views_merge_by_part_and_the_last_step_stays() {
 #[test]
 fn broken_files_are_refused_where_they_break() {
     let refused = |name| read_msh(&fixture::source(name)).unwrap_err().to_string();
-    assert!(refused("truncated_41_ascii.msh").contains(":1215: the file ends where the number of an entry"));
-    let binary = refused("truncated_41_bin.msh");
+    assert!(refused("truncated_41_ascii.msh.gz").contains(":1215: the file ends where the number of an entry"));
+    let binary = refused("truncated_41_bin.msh.gz");
     assert!(binary.contains("at byte ") && binary.contains("cut short"), "{binary}");
 }
 

@@ -32,24 +32,30 @@ use crate::job::Precision;
 use crate::numeric::elements::{ElementTables, Integration};
 use crate::numeric::tensor::{Stiffness, Tensor, mises};
 
-/// The arithmetic to bound.
+/// What was computed with which data.
+#[derive(Debug, Clone, Copy)]
+pub struct Arithmetic {
+    /// The precision of the core.
+    pub precision: Precision,
+    /// What is subtracted from node data before they become f32: [`super::model::Model::centre`].
+    pub centre: [f64; 6],
+    /// Largest absolute error that coordinates and displacements already have.
+    pub noise: [f64; 6],
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Unit {
     u: f64,
     tiny: f64,
-    precision: Precision,
-    centre: [f64; 6],
+    data: Arithmetic,
 }
 
 impl Unit {
-    fn new(precision: Precision, centre: [f64; 6]) -> Self {
-        match precision {
-            Precision::F64 | Precision::Integer => {
-                Self { u: f64::EPSILON / 2.0, tiny: f64::MIN_POSITIVE, precision, centre }
-            }
+    fn new(data: Arithmetic) -> Self {
+        match data.precision {
+            Precision::F64 | Precision::Integer => Self { u: f64::EPSILON / 2.0, tiny: f64::MIN_POSITIVE, data },
             Precision::Mixed | Precision::F32 => {
-                let (u, tiny) = (f64::from(f32::EPSILON) / 2.0, f64::from(f32::MIN_POSITIVE));
-                Self { u, tiny, precision, centre }
+                Self { u: f64::from(f32::EPSILON) / 2.0, tiny: f64::from(f32::MIN_POSITIVE), data }
             }
         }
     }
@@ -57,10 +63,12 @@ impl Unit {
     /// Error of the difference of component `i` (0..6) between node `a` and node 0.
     fn difference(&self, a: &NodeRow, first: &NodeRow, i: usize) -> f64 {
         let d = (a[i] - first[i]).abs();
-        let size = (a[i] - self.centre[i]).abs() + (first[i] - self.centre[i]).abs();
+        let centre = self.data.centre[i];
+        let size = (a[i] - centre).abs() + (first[i] - centre).abs();
         let u = self.u;
         self.tiny
-            + match self.precision {
+            + 2.0 * self.data.noise[i]
+            + match self.data.precision {
                 Precision::F64 | Precision::Integer => u * d,
                 Precision::Mixed => 3.0 * u * d + 4.0 * u * u * size,
                 Precision::F32 => u * d + u * size,
@@ -141,17 +149,17 @@ impl Fuzzy {
 }
 
 /// The bound for each value of one element, columns (six components, von Mises) one after the other:
-/// `into[column * ips + ip]`. `rows` are the element's nodes, `centre` is the model's.
+/// `into[column * ips + ip]`. `rows` are the element's nodes.
 pub fn element(
     tables: &ElementTables,
     rows: &[NodeRow],
     material: &Stiffness,
     thermal: bool,
-    (precision, centre): (Precision, [f64; 6]),
+    arithmetic: Arithmetic,
     into: &mut [f64],
 ) {
     assert!(rows.len() == tables.nodes && rows.len() <= MAX_NODES, "one row per node");
-    let unit = Unit::new(precision, centre);
+    let unit = Unit::new(arithmetic);
     let mut stress = [[0.0; 6]; MAX_POINTS];
     seq::element(tables, rows, material, thermal, &mut stress);
     let mut error = [[0.0; 6]; MAX_POINTS];
@@ -186,7 +194,7 @@ pub fn element(
         }
     }
     // The reference's own error.
-    let twice = if precision == Precision::F64 { 2.0 } else { 1.0 + f64::from(f32::EPSILON) };
+    let twice = if arithmetic.precision == Precision::F64 { 2.0 } else { 1.0 + f64::from(f32::EPSILON) };
     for ip in 0..tables.ips {
         let (s, mut e) = (&stress[ip], error[ip]);
         (0..6).for_each(|c| e[c] = twice * (e[c] + unit.u * s[c].abs()) + unit.tiny);

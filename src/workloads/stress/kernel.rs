@@ -175,7 +175,7 @@ impl Kernel for SolidKernel<'_> {
         let rows = self.model.rows(self.block, element);
         let material = &self.model.materials[self.block.material_of(element)];
         let tables = self.block.tables;
-        let arithmetic = (self.precision, self.model.centre);
+        let arithmetic = bound::Arithmetic { precision: self.precision, centre: self.model.centre, noise: [0.0; 6] };
         bound::element(tables, &rows[..tables.nodes], material, self.model.thermal, arithmetic, into);
     }
 }
