@@ -59,20 +59,26 @@ pub fn seconds(value: f64) -> String {
     scaled(value, TIME)
 }
 
-/// A duration and its interval, all three in the unit and with the decimals of `value`: `12.3 ms [12.1, 12.9]`.
+/// A duration and its interval, all three in the unit of `value` and with the same decimals: `12.3 ms [12.1, 12.9]`.
+/// An interval that three digits would show as a point gets up to two more: `105.2 ms [105.0, 105.5]`.
 #[must_use]
 pub fn seconds_range(value: f64, low: f64, high: f64) -> String {
     let text = seconds(value);
     let Some((number, unit)) = text.split_once(' ') else { return text };
     let scale = TIME.iter().find(|(_, name)| *name == unit).map_or(1.0, |(scale, _)| *scale);
     let decimals = number.split_once('.').map_or(0, |(_, fraction)| fraction.len());
-    format!("{text} [{:.decimals$}, {:.decimals$}]", low / scale, high / scale)
+    let shown = |x: f64, decimals: usize| format!("{:.decimals$}", x / scale);
+    let told_apart = |d: &usize| low >= high || shown(low, *d) != shown(high, *d);
+    let decimals = (decimals..decimals + 2).find(told_apart).unwrap_or(decimals + 2);
+    format!("{} {unit} [{}, {}]", shown(value, decimals), shown(low, decimals), shown(high, decimals))
 }
 
 /// A rate or count with three significant digits: `1.25 G`.
 #[must_use]
 pub fn si(value: f64) -> String {
-    scaled(value, &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")]).trim_end().to_string()
+    scaled(value, &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T"), (1e15, "P"), (1e18, "E")])
+        .trim_end()
+        .to_string()
 }
 
 /// A size in bytes, powers of 1024: `128 MiB`.
@@ -151,6 +157,8 @@ mod tests {
         assert_eq!(seconds(f64::NAN), "-");
         assert_eq!(seconds_range(0.0123456, 0.01231, 0.01299), "12.3 ms [12.3, 13.0]");
         assert_eq!(seconds_range(0.0123456, 0.0009, 2.0), "12.3 ms [0.9, 2000.0]");
+        assert_eq!(seconds_range(0.10524, 0.105, 0.10548), "105.2 ms [105.0, 105.5]");
+        assert_eq!(seconds_range(0.1, 0.1, 0.1), "100 ms [100, 100]");
         assert_eq!(seconds_range(f64::NAN, 0.0, 0.0), "-");
         assert_eq!(si(1_250_000_000.0), "1.25 G");
         assert_eq!(bytes(128 << 20), "128 MiB");

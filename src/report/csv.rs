@@ -64,16 +64,16 @@ fn fields(report: &Report, run: &Run, baselines: &[&str]) -> Vec<(String, String
     add("pinned", run.pinned.map_or_else(String::new, |pinned| pinned.to_string()));
     add("chunks", run.chunks.to_string());
     add("runs", run.seconds.map_or_else(String::new, |s| s.n.to_string()));
-    add("median", number(run.seconds.map(|s| s.median)));
-    add("low", number(run.seconds.map(|s| s.low)));
-    add("high", number(run.seconds.map(|s| s.high)));
-    add("min", number(run.seconds.map(|s| s.min)));
+    add("median_seconds", number(run.seconds.map(|s| s.median)));
+    add("low_seconds", number(run.seconds.map(|s| s.low)));
+    add("high_seconds", number(run.seconds.map(|s| s.high)));
+    add("min_seconds", number(run.seconds.map(|s| s.min)));
     let phases = run.phases.as_ref();
     for (i, (name, _)) in phase_list(&PhaseRow::default()).iter().enumerate() {
-        add(name, number(phases.map(|row| phase_list(row)[i].1)));
+        add(&format!("{name}_seconds"), number(phases.map(|row| phase_list(row)[i].1)));
     }
-    add("kernel_median", number(run.kernel_seconds.map(|s| s.median)));
-    add("warm_median", number(run.warm_seconds.map(|s| s.median)));
+    add("kernel_median_seconds", number(run.kernel_seconds.map(|s| s.median)));
+    add("warm_median_seconds", number(run.warm_seconds.map(|s| s.median)));
     add("device_seconds", number(run.device_seconds));
     add("items_per_second", number(run.items_per_second));
     add("bytes_per_second", number(run.bytes_per_second));
@@ -88,7 +88,7 @@ fn fields(report: &Report, run: &Run, baselines: &[&str]) -> Vec<(String, String
         let verdict = speedup.map_or_else(String::new, |s| s.ratio.verdict.word().to_string());
         add(&format!("speedup_{name}_verdict"), verdict);
         add(&format!("speedup_{name}_kernel"), number(speedup.and_then(|s| s.kernel_ratio)));
-        add(&format!("baseline_{name}_median"), number(speedup.map(|s| s.baseline_seconds)));
+        add(&format!("baseline_{name}_seconds"), number(speedup.map(|s| s.baseline_seconds)));
     }
     let verify = &run.verify;
     add("verify", if verify.passed() { "pass" } else { "fail" }.to_string());

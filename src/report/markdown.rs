@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use super::style::Style;
-use super::table::{SpeedupRow, adapter, factor, limit, machine, plural, ratio, speedup_rows, verification};
+use super::table::{
+    SpeedupRow, adapter, factor, interval_heading, limit, machine, plural, rate_heading, ratio, speedup_rows,
+    verification,
+};
 use super::{Report, Run};
 use crate::units::{grouped, seconds, seconds_range, si};
 
@@ -17,8 +20,9 @@ pub fn markdown(report: &Report) -> String {
     let source = text(&input.source);
     let _ = writeln!(out, "{source}, seed {}, hetero {}  ", report.seed, report.version);
     let _ = writeln!(out, "{}\n", text(&machine(&report.machine)));
-    let rate = format!("{}/s", plural(input.item, 2));
-    row(&mut out, &["backend", "threads", "precision", "end to end [95 %]", "kernel only", &rate, "limit", "verified"]);
+    let rate = rate_heading(report);
+    let times_heading = interval_heading(report);
+    row(&mut out, &["backend", "threads", "precision", &times_heading, "kernel only", &rate, "limit", "verified"]);
     row(&mut out, &["---", "--:", "---", "--:", "--:", "--:", "---", "---"]);
     for run in &report.runs {
         times(&mut out, run);
@@ -26,7 +30,7 @@ pub fn markdown(report: &Report) -> String {
     let speedups = speedup_rows(report);
     if !speedups.is_empty() {
         out.push('\n');
-        row(&mut out, &["speedup", "end to end [95 %]", "verdict", "time", "baseline's", "kernel only"]);
+        row(&mut out, &["speedup", "end to end [interval]", "verdict", "time", "baseline's", "kernel only"]);
         row(&mut out, &["---", "--:", "---", "--:", "--:", "--:"]);
         for SpeedupRow { name, time, speedup } in &speedups {
             let verdict = speedup.ratio.verdict.word();
@@ -54,12 +58,18 @@ fn row(out: &mut String, cells: &[&str]) {
 
 /// `value` on one line, with nothing that Markdown or HTML would take for markup.
 fn text(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in Style::default().clean(value).chars() {
-        if matches!(c, '|' | '*' | '_' | '`' | '<' | '[' | '\\') {
+    let clean = Style::default().clean(value);
+    let mut out = String::with_capacity(clean.len());
+    let mut before = ' ';
+    let mut rest = clean.chars().peekable();
+    while let Some(c) = rest.next() {
+        // An underscore inside a word or a number is no markup.
+        let inside = before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric());
+        if matches!(c, '|' | '*' | '`' | '<' | '[' | '\\') || (c == '_' && !inside) {
             out.push('\\');
         }
         out.push(c);
+        before = c;
     }
     out
 }

@@ -63,10 +63,27 @@ pub(super) fn adapter(adapter: &AdapterFacts) -> String {
     format!("{kind}: {name} ({api}, {driver})")
 }
 
+/// The heading of end-to-end times, with what their intervals cover: less than 95 % when there were few runs.
+pub(super) fn interval_heading(report: &Report) -> String {
+    let least = report.runs.iter().filter_map(|run| run.seconds).map(|s| s.coverage).fold(1.0, f64::min);
+    match least {
+        0.0 => "end to end".to_string(),
+        least if least < 0.95 => format!("end to end [{:.0} %]", (100.0 * least).floor()),
+        _ => "end to end [95 %]".to_string(),
+    }
+}
+
+/// `elements/s`; `items/s` for an item with a long name.
+pub(super) fn rate_heading(report: &Report) -> String {
+    let item = Some(report.input.item).filter(|item| item.len() <= 10).unwrap_or("item");
+    format!("{}/s", plural(item, 2))
+}
+
 fn times(out: &mut String, report: &Report, style: Style) {
-    let rate = format!("-{}/s", plural(report.input.item, 2));
+    let rate = format!("-{}", rate_heading(report));
+    let times_heading = interval_heading(report);
     let headings =
-        ["backend", "-threads", "precision", "end to end [95 %]", "-runs", "-kernel only", rate.as_str(), "verified"];
+        ["backend", "-threads", "precision", &times_heading, "-runs", "-kernel only", rate.as_str(), "verified"];
     let mut grid = Grid::new(style, &headings);
     for run in &report.runs {
         let verified = match run.verify.passed() {
@@ -112,7 +129,7 @@ fn decimals(ratio: f64) -> usize {
 
 fn speedups(out: &mut String, report: &Report, style: Style) {
     let mut grid =
-        Grid::new(style, &["speedup", "end to end [95 %]", "verdict", "-time", "-baseline's", "-kernel only"]);
+        Grid::new(style, &["speedup", "end to end [interval]", "verdict", "-time", "-baseline's", "-kernel only"]);
     let rows = speedup_rows(report);
     for row in &rows {
         let paint = match row.speedup.ratio.verdict {
@@ -137,7 +154,7 @@ fn speedups(out: &mut String, report: &Report, style: Style) {
 
 /// A speedup as people read it.
 pub(super) struct SpeedupRow<'r> {
-    /// `gpu mixed vs cpu f64`.
+    /// `gpu mixed vs cpu f64`; `gpu vs cpu` when both compute in the same precision.
     pub(super) name: String,
     /// Our own end-to-end median.
     pub(super) time: String,
@@ -153,13 +170,14 @@ pub(super) fn speedup_rows(report: &Report) -> Vec<SpeedupRow<'_>> {
             if speedup.ratio.ratio < 1.0 && other.is_some_and(|other| other.speedup.get(&run.backend).is_some()) {
                 continue;
             }
+            let (ours, theirs) = (run.precision, speedup.baseline_precision);
+            let name = if ours == theirs {
+                format!("{} vs {name}", run.backend)
+            } else {
+                format!("{} {} vs {name} {}", run.backend, ours.name(), theirs.name())
+            };
             rows.push(SpeedupRow {
-                name: format!(
-                    "{} {} vs {name} {}",
-                    run.backend,
-                    run.precision.name(),
-                    speedup.baseline_precision.name()
-                ),
+                name,
                 time: run.seconds.map_or_else(|| "-".into(), |s| seconds(s.median)),
                 speedup,
             });
