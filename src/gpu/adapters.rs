@@ -102,6 +102,13 @@ pub struct AdapterReport {
     pub problem: Option<String>,
 }
 
+impl std::fmt::Display for AdapterReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}, {})", self.name, self.api, self.driver)?;
+        if self.software { f.write_str(", software adapter, not a GPU") } else { Ok(()) }
+    }
+}
+
 /// An adapter with its handle.
 pub struct Found {
     /// The handle.

@@ -32,13 +32,7 @@ pub fn adapter_or_skip() -> Option<AdapterReport> {
     let first =
         FIRST.get_or_init(|| on_own_thread(|| find().into_iter().next().map(|found| found.report)).ok().flatten());
     match first {
-        Some(adapter) => eprintln!(
-            "adapter: {} ({}, {}){}",
-            adapter.name,
-            adapter.api,
-            adapter.driver,
-            if adapter.software { ", a software adapter, not a GPU" } else { "" }
-        ),
+        Some(adapter) => eprintln!("adapter: {adapter}"),
         None => {
             let why = format!("no adapter: {}", missing(&[]).join("; "));
             assert!(std::env::var("HETERO_TEST_GPU").as_deref() != Ok("require"), "{why}");

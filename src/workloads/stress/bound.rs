@@ -266,7 +266,7 @@ fn heat(
     ip: usize,
     unit: &Unit,
 ) -> ([f64; 3], [f64; 3]) {
-    let values = tables.values_at(ip);
+    let values = tables.temperature_at(ip);
     let reference = material.reference_temperature.abs();
     let size: f64 = values.iter().zip(rows).map(|(n, row)| n.abs() * (row[6].abs() + reference)).sum();
     let rise = seq::temperature_rise(values, rows, material).abs();

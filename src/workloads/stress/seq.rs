@@ -87,7 +87,7 @@ pub fn element(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, t
     let elastic = |h: &Matrix3, ip: usize| {
         let mut strain = symmetric(h);
         if thermal {
-            let rise = temperature_rise(tables.values_at(ip), rows, material);
+            let rise = temperature_rise(tables.temperature_at(ip), rows, material);
             (0..3).for_each(|i| strain[i] -= material.alpha[i] * rise);
         }
         material.stress(&strain)
@@ -143,7 +143,7 @@ fn truss(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, thermal
     let square = dx[0] * dx[0] + dx[1] * dx[1] + dx[2] * dx[2];
     let mut strain = (dx[0] * du[0] + dx[1] * du[1] + dx[2] * du[2]) / square;
     if thermal {
-        strain -= material.alpha[0] * temperature_rise(tables.values_at(0), rows, material);
+        strain -= material.alpha[0] * temperature_rise(tables.temperature_at(0), rows, material);
     }
     let axial = material.young * strain;
     [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (dx[i] * dx[k] / square))

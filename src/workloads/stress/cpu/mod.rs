@@ -59,7 +59,7 @@ impl<Node> Task<'_, Node> {
             let points = &self.connectivity[element * n..][..n];
             for (ip, strain) in into.iter_mut().enumerate() {
                 let mut rise = 0.0;
-                for (value, point) in self.tables.values_at(ip).iter().zip(points) {
+                for (value, point) in self.tables.temperature_at(ip).iter().zip(points) {
                     rise += value * (self.rows[*point as usize][6] - material.reference_temperature);
                 }
                 for i in 0..3 {
