@@ -3,6 +3,8 @@
 //! J = sum_a (x_a - x_0) (x) dN_a, G = sum_a (u_a - u_0) (x) dN_a, H = G J^-1,
 //! stress = C : (sym(H) - alpha (T - T0)).
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 use super::model::NodeRow;
 use crate::formats::mesh::CellKind;
 use crate::numeric::elements::{ElementTables, Integration};

@@ -3,6 +3,8 @@
 //! Node data come as one cache line per node ([`stage`]), the arithmetic runs on lanes ([`core`], [`hex8`]), results are
 //! staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 use crate::formats::mesh::CellKind;
 use crate::multiversion;
 use crate::numeric::elements::{ElementTables, Integration};
