@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::cpu::{self, Task};
-use super::model::{Block, Model, NodeRow};
+use super::model::{Block, MAX_NODES, Model, NodeRow};
 use super::{bound, seq};
 use crate::error::Result;
 use crate::formats::mesh::CellKind;
@@ -46,9 +46,13 @@ impl<'j> SolidKernel<'j> {
 
     /// The reference stresses of `element`, in `out[..ips]`.
     pub fn reference(&self, element: usize, out: &mut [Tensor]) {
-        let rows = self.model.rows(self.block, element);
-        let material = &self.model.materials[self.block.material_of(element)];
+        self.reference_with(element, &mut [[0.0; 8]; MAX_NODES], out);
+    }
+
+    fn reference_with(&self, element: usize, rows: &mut [NodeRow; MAX_NODES], out: &mut [Tensor]) {
         let tables = self.block.tables;
+        self.model.rows_into(self.block, element, rows);
+        let material = &self.model.materials[self.block.material_of(element)];
         seq::element(tables, &rows[..tables.nodes], material, self.model.thermal, out);
     }
 
@@ -64,8 +68,9 @@ impl<'j> SolidKernel<'j> {
         let columns = out.first_columns::<T, 7>();
         let ips = self.block.tables.ips;
         let mut stress = [[0.0; 6]; seq::MAX_POINTS];
+        let mut rows = [[0.0; 8]; MAX_NODES];
         for (local, element) in (chunk.start..chunk.end).enumerate() {
-            self.reference(element as usize, &mut stress);
+            self.reference_with(element as usize, &mut rows, &mut stress);
             for (ip, stress) in stress.iter().take(ips).enumerate() {
                 for c in 0..6 {
                     columns[c][local * ips + ip] = round(stress[c]);

@@ -118,10 +118,15 @@ impl Model {
     #[must_use]
     pub fn rows(&self, block: &Block, element: usize) -> [NodeRow; MAX_NODES] {
         let mut rows = [[0.0; 8]; MAX_NODES];
+        self.rows_into(block, element, &mut rows);
+        rows
+    }
+
+    /// As [`Model::rows`], into rows that are used again and again.
+    pub fn rows_into(&self, block: &Block, element: usize, rows: &mut [NodeRow; MAX_NODES]) {
         for (row, node) in rows.iter_mut().zip(block.nodes_of(element)) {
             *row = self.nodes[*node as usize];
         }
-        rows
     }
 
     /// Position of stress point `ip` of cell `element` of `block`, in the user's unit.

@@ -34,11 +34,13 @@ impl Point {
     #[must_use]
     pub fn new(dn: &[[f64; 3]], rows: &[NodeRow]) -> Self {
         let (mut j, mut g) = (Matrix3::default(), Matrix3::default());
-        for (dn, row) in dn.iter().zip(rows).skip(1) {
+        let first = rows[0];
+        for (dn, row) in dn[1..].iter().zip(&rows[1..]) {
             for i in 0..3 {
+                let (dx, du) = (row[i] - first[i], row[i + 3] - first[i + 3]);
                 for k in 0..3 {
-                    j[i][k] += (row[i] - rows[0][i]) * dn[k];
-                    g[i][k] += (row[i + 3] - rows[0][i + 3]) * dn[k];
+                    j[i][k] += dx * dn[k];
+                    g[i][k] += du * dn[k];
                 }
             }
         }
@@ -63,18 +65,19 @@ impl Point {
 /// The matrix with `m adjugate(m) = det(m) 1`.
 #[must_use]
 pub fn adjugate(m: &Matrix3) -> Matrix3 {
-    std::array::from_fn(|k| {
-        std::array::from_fn(|j| {
-            let (a, b, c, d) = ((j + 1) % 3, (j + 2) % 3, (k + 1) % 3, (k + 2) % 3);
-            m[a][c] * m[b][d] - m[a][d] * m[b][c]
-        })
-    })
+    let minor = |a: usize, b: usize, c: usize, d: usize| m[a][c] * m[b][d] - m[a][d] * m[b][c];
+    [
+        [minor(1, 2, 1, 2), minor(2, 0, 1, 2), minor(0, 1, 1, 2)],
+        [minor(1, 2, 2, 0), minor(2, 0, 2, 0), minor(0, 1, 2, 0)],
+        [minor(1, 2, 0, 1), minor(2, 0, 0, 1), minor(0, 1, 0, 1)],
+    ]
 }
 
 /// The matrix product.
 #[must_use]
 pub fn product(a: &Matrix3, b: &Matrix3) -> Matrix3 {
-    std::array::from_fn(|i| std::array::from_fn(|j| (0..3).map(|k| a[i][k] * b[k][j]).sum()))
+    let row = |r: &[f64; 3], j: usize| r[0] * b[0][j] + r[1] * b[1][j] + r[2] * b[2][j];
+    a.map(|r| [row(&r, 0), row(&r, 1), row(&r, 2)])
 }
 
 /// The symmetric part, as a tensor.
@@ -98,24 +101,26 @@ pub fn element(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, t
         out[0] = truss(tables, rows, material, thermal);
         return;
     }
-    let mut points = [Point::default(); MAX_POINTS];
-    let points = &mut points[..tables.points.len()];
-    for (p, point) in points.iter_mut().enumerate() {
-        *point = Point::new(tables.derivatives_at(p), rows);
-    }
-    if tables.ips == 1 && points.len() > 1 {
-        out[0] = elastic(&volume_average(points), 0);
+    let point = |p: usize| Point::new(tables.derivatives_at(p), rows);
+    if tables.ips == 1 && tables.points.len() > 1 {
+        let points: [Point; 8] = std::array::from_fn(point);
+        out[0] = elastic(&volume_average(&points), 0);
         return;
     }
+    if tables.integration != Integration::Incompatible {
+        for (ip, stress) in out.iter_mut().enumerate().take(tables.ips) {
+            *stress = elastic(&point(ip).gradient(), ip);
+        }
+        return;
+    }
+    let points: [Point; 8] = std::array::from_fn(point);
     for (ip, point) in points.iter().enumerate() {
         out[ip] = elastic(&point.gradient(), ip);
     }
-    if tables.integration == Integration::Incompatible {
-        let modes = Incompatible::solve(tables, rows, points, material, &out[..points.len()]);
-        for (ip, point) in points.iter().enumerate() {
-            let more = material.stress(&symmetric(&modes.gradient(ip, point.det)));
-            (0..6).for_each(|c| out[ip][c] += more[c]);
-        }
+    let modes = Incompatible::solve(tables, rows, &points, material, &out[..8]);
+    for (ip, point) in points.iter().enumerate() {
+        let more = material.stress(&symmetric(&modes.gradient(ip, point.det)));
+        (0..6).for_each(|c| out[ip][c] += more[c]);
     }
 }
 

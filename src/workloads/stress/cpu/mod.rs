@@ -1,28 +1,27 @@
-//! The fast CPU code: 8 (f64) or 16 (f32) elements at a time, one body for each element, compiled for each SIMD level.
+//! The fast CPU code: 4 to 16 elements at a time, compiled for each SIMD level.
 //!
-//! Node data come as one cache line per node ([`stage`]), the arithmetic runs on lanes ([`core`], [`hex8`]), results are
-//! staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
+//! Node data come as one cache line per node ([`stage`]), the arithmetic runs on vectors ([`core`], [`hex8`], [`solid`]),
+//! results are staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
 
 #![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
 
 use crate::formats::mesh::CellKind;
-use crate::multiversion;
 use crate::numeric::elements::{ElementTables, Integration};
 use crate::numeric::simd::Simd;
 use crate::numeric::tensor::Stiffness;
 
-use super::model::NodeRow;
+use super::model::{MAX_NODES, NodeRow};
 
 mod core;
 mod hex8;
-mod lanes;
+mod solid;
 mod stage;
+mod vector;
 mod write;
 
-use self::core::{Material, adjugate, product, symmetric, with_mises, zero_matrix};
-use lanes::{Lanes, Real};
-use stage::{Differences, Double, Mixed, Mode, Single, gather};
-use write::Staged;
+use self::core::Material;
+use stage::{Double, Mixed, Mode, Single, gather};
+use vector::{Lanes, Real, Vector, portable};
 
 /// What a chunk of one block needs.
 #[derive(Clone, Copy)]
@@ -46,17 +45,20 @@ pub(super) struct Task<'a, Node> {
 }
 
 impl<Node> Task<'_, Node> {
+    fn count(&self) -> usize {
+        self.connectivity.len() / self.tables.nodes
+    }
+
     fn material(&self, element: usize) -> &Stiffness {
         &self.materials[self.material_ids.get(element).map_or(0, |id| *id as usize)]
     }
 
-    /// Thermal strain of `W` elements from `start` on, `[stress point][direction]`.
-    #[inline(always)]
-    fn free_strain<T: Real, const P: usize, const W: usize>(&self, start: usize, into: &mut [[Lanes<T, W>; 3]; P]) {
+    /// Thermal strain of the elements from `start` on, `[stress point][direction]`. Not inlined: no vector instructions.
+    #[inline(never)]
+    fn free_strain<V: Vector>(&self, start: usize, into: &mut [[V; 3]]) {
         let n = self.tables.nodes;
-        let count = self.connectivity.len() / n;
-        for l in 0..W {
-            let element = (start + l).min(count - 1);
+        for l in 0..V::W {
+            let element = start + l;
             let material = self.material(element);
             let points = &self.connectivity[element * n..][..n];
             for (ip, strain) in into.iter_mut().enumerate() {
@@ -65,214 +67,258 @@ impl<Node> Task<'_, Node> {
                     rise += value * (self.rows[*point as usize][6] - material.reference_temperature);
                 }
                 for i in 0..3 {
-                    strain[i].0[l] = T::from_f64(material.alpha[i] * rise);
+                    strain[i].lanes_mut()[l] = V::Real::from_f64(material.alpha[i] * rise);
                 }
             }
         }
     }
 }
 
-/// f64 throughout.
-pub(super) fn run_f64(simd: Simd, task: &Task<'_, NodeRow>, columns: &mut [&mut [f64]; 7]) {
-    by_element::f64(simd, task, columns);
+/// The elements past the last whole group, filled up to a group with copies of the last one.
+struct Rest<'a, Node> {
+    task: Task<'a, Node>,
+    connectivity: Vec<u32>,
+    material_ids: Vec<u32>,
+    start: usize,
+    count: usize,
 }
 
-/// Differences in f64, the rest in f32.
-pub(super) fn run_mixed(simd: Simd, task: &Task<'_, NodeRow>, columns: &mut [&mut [f32]; 7]) {
-    by_element::mixed(simd, task, columns);
-}
-
-/// f32 throughout.
-pub(super) fn run_f32(simd: Simd, task: &Task<'_, [f32; 8]>, columns: &mut [&mut [f32]; 7]) {
-    by_element::f32(simd, task, columns);
-}
-
-/// One compiled function for each precision, element and SIMD level.
-mod by_element {
-    use super::*;
-
-    macro_rules! precision {
-        ($name:ident, $module:ident, $mode:ty, $real:ty, $node:ty, $width:literal) => {
-            pub(super) fn $name(simd: Simd, task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
-                if task.connectivity.is_empty() {
-                    return;
-                }
-                let run = match (task.tables.kind, task.tables.integration) {
-                    (CellKind::Truss2, _) => $module::truss2,
-                    (CellKind::Tet4, _) => $module::tet4,
-                    (CellKind::Tet10, _) => $module::tet10,
-                    (CellKind::Hex8, Integration::Full) => $module::hex8,
-                    (CellKind::Hex8, Integration::Reduced) => $module::hex8_reduced,
-                    (CellKind::Hex8, Integration::Incompatible) => $module::hex8_incompatible,
-                    (CellKind::Hex20, Integration::Reduced) => $module::hex20_reduced,
-                    (CellKind::Hex20, _) => $module::hex20,
-                    (CellKind::Wedge6, _) => $module::wedge6,
-                    (CellKind::Wedge15, _) => $module::wedge15,
-                };
-                run(simd, task, columns);
-                if task.stream {
-                    write::fence();
-                }
-            }
-
-            mod $module {
-                use super::*;
-
-                precision!(@one $mode, $real, $node, truss2_body, truss::<FMA, $mode, $width>, truss2);
-                precision!(@one $mode, $real, $node, tet4_body, tet4_all::<FMA, $mode, $width>, tet4);
-                precision!(@one $mode, $real, $node, tet10_body, solid::<FMA, $mode, 10, 4, $width>, tet10);
-                precision!(@one $mode, $real, $node, hex8_body, hex8_full::<FMA, $mode, $width>, hex8);
-                precision!(@one $mode, $real, $node, reduced_body, hex8_average::<FMA, $mode, $width>, hex8_reduced);
-                precision!(@one $mode, $real, $node, modes_body, hex8_modes::<FMA, $mode, $width>, hex8_incompatible);
-                precision!(@one $mode, $real, $node, hex20_body, solid::<FMA, $mode, 20, 27, $width>, hex20);
-                precision!(@one $mode, $real, $node, hex20r_body, solid::<FMA, $mode, 20, 8, $width>, hex20_reduced);
-                precision!(@one $mode, $real, $node, wedge6_body, solid::<FMA, $mode, 6, 2, $width>, wedge6);
-                precision!(@one $mode, $real, $node, wedge15_body, solid::<FMA, $mode, 15, 9, $width>, wedge15);
-            }
+impl<'a, Node> Task<'a, Node> {
+    /// The part of whole groups of `width` elements, and the rest.
+    fn split(&self, width: usize) -> (Task<'a, Node>, Option<Rest<'a, Node>>) {
+        let (count, n) = (self.count(), self.tables.nodes);
+        let start = count / width * width;
+        let whole = Task {
+            connectivity: &self.connectivity[..start * n],
+            material_ids: &self.material_ids[..start.min(self.material_ids.len())],
+            ..*self
         };
-        (@one $mode:ty, $real:ty, $node:ty, $body:ident, $generic:expr, $name:ident) => {
-            #[inline(always)]
-            fn $body<const FMA: bool>(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
-                $generic(task, columns);
-            }
-            multiversion!(
-                pub(super) fn $name = $body(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]);
-            );
+        let fill = |values: &[u32], n: usize| {
+            let (own, last) = (&values[start * n..], &values[values.len() - n..]);
+            own.iter().chain(last.iter().cycle()).take(width * n).copied().collect()
         };
+        let rest = (start < count).then(|| Rest {
+            task: Task { stream: false, ..*self },
+            connectivity: fill(self.connectivity, n),
+            material_ids: if self.material_ids.is_empty() { Vec::new() } else { fill(self.material_ids, 1) },
+            start,
+            count: count - start,
+        });
+        (whole, rest)
     }
-
-    precision!(f64, double, Double, f64, NodeRow, 8);
-    precision!(mixed, mixed_kernels, Mixed, f32, NodeRow, 16);
-    precision!(f32, single, Single, f32, [f32; 8], 16);
 }
 
-/// Walks the chunk in groups of `W` elements: material constants, gather, `compute`, results.
-#[inline(always)]
-fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-    compute: impl Fn(
-        &Differences<M::Real, N, W>,
-        &Material<M::Real, W>,
-        Option<&[[Lanes<M::Real, W>; 3]; P]>,
-        &mut Staged<M::Real, P, W>,
-    ),
-) {
-    let count = task.connectivity.len() / N;
-    let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
-    let (mut wide, mut narrow) = ([[Lanes::zero(); 6]; N], [[Lanes::zero(); 6]; N]);
-    let mut staged = Staged::new();
-    let mut free = [[Lanes::zero(); 3]; P];
-    let mut material = Material::uniform(&task.materials[0]);
-    for start in (0..count).step_by(W) {
-        if !task.material_ids.is_empty() {
-            material = Material::each(|l| task.material((start + l).min(count - 1)));
+impl<Node> Rest<'_, Node> {
+    /// Computes the filled group and keeps the results of its own elements.
+    fn run<T: Real>(&self, run: impl Fn(&Task<'_, Node>, &mut [&mut [T]; 7]), columns: &mut [&mut [T]; 7]) {
+        let task = Task { connectivity: &self.connectivity, material_ids: &self.material_ids, ..self.task };
+        let ips = task.tables.ips;
+        let values = task.count() * ips;
+        let mut results = vec![T::default(); 7 * values];
+        let mut parts = results.chunks_exact_mut(values);
+        run(&task, &mut std::array::from_fn(|_| parts.next().expect("seven parts")));
+        for (column, part) in columns.iter_mut().zip(results.chunks_exact(values)) {
+            column[self.start * ips..].copy_from_slice(&part[..self.count * ips]);
         }
-        gather::<FMA, M, N, W>(task.nodes, task.connectivity, start, &mut wide);
-        let differences = M::narrow::<FMA, N, W>(&wide, &centre, &mut narrow);
-        let free = if task.thermal {
-            task.free_strain(start, &mut free);
-            Some(&free)
-        } else {
-            None
-        };
-        compute(differences, &material, free, &mut staged);
-        staged.flush(columns, start, W.min(count - start), task.stream);
     }
 }
 
-/// Any element, from its tables: N nodes, P points, each of which is a stress point.
-#[inline(always)]
-fn solid<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
-    let one = Lanes::splat(M::Real::from_f64(1.0));
-    let dn: [[[M::Real; 3]; N]; P] =
-        std::array::from_fn(|p| std::array::from_fn(|a| task.tables.derivatives_at(p)[a].map(M::Real::from_f64)));
-    groups::<FMA, M, N, P, W>(task, columns, |d, material, free, out| {
-        for p in 0..P {
-            let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
-            // By component: six running sums stay in registers on AVX2 too.
+/// An element's tables in the core's number type.
+struct Numbers<T> {
+    nodes: usize,
+    ips: usize,
+    /// `[point * nodes + node]`.
+    derivatives: Vec<[T; 3]>,
+    centre: Vec<[T; 3]>,
+    /// Of the 8-node hexahedron.
+    weights: hex8::Weights<T>,
+}
+
+impl<T: Real> Numbers<T> {
+    fn new(tables: &ElementTables) -> Self {
+        let convert = |rows: &[[f64; 3]]| rows.iter().map(|row| row.map(T::from_f64)).collect();
+        Self {
+            nodes: tables.nodes,
+            ips: tables.ips,
+            derivatives: convert(&tables.derivatives),
+            centre: convert(&tables.centre),
+            weights: if tables.kind == CellKind::Hex8 { hex8::weights(tables) } else { hex8::Weights::default() },
+        }
+    }
+}
+
+/// As many elements as a vector has lanes, ready to compute.
+struct Group<'a, V: Vector> {
+    numbers: &'a Numbers<V::Real>,
+    /// `[node][component]`; node 0's are zero.
+    differences: &'a [[V; 6]],
+    material: &'a Material<V>,
+    /// `[stress point][direction]`; empty without thermal strain.
+    free: &'a [[V; 3]],
+}
+
+impl<V: Vector> Group<'_, V> {
+    /// `strain` less the thermal strain of stress point `ip`.
+    #[inline(always)]
+    fn elastic(&self, mut strain: [V; 6], ip: usize) -> [V; 6] {
+        if let Some(free) = self.free.get(ip) {
             for i in 0..3 {
-                let mut sums = [[Lanes::zero(); 3]; 2];
-                for a in 1..N {
-                    let (x, u) = (d[a][i], d[a][3 + i]);
-                    for k in 0..3 {
-                        sums[0][k] = x.scale_add::<FMA>(dn[p][a][k], sums[0][k]);
-                        sums[1][k] = u.scale_add::<FMA>(dn[p][a][k], sums[1][k]);
-                    }
+                strain[i] = strain[i] - free[i];
+            }
+        }
+        strain
+    }
+}
+
+/// What computes a group; the staged results are in the columns' order, see [`write::put`].
+///
+/// Trait instead of closure: its functions are inlined into the function that is compiled for the level.
+trait Core<V: Vector> {
+    /// Nodes and stress points of the element where the core serves one alone, so that loops over them unroll; 0 where
+    /// the tables say.
+    const NODES: usize;
+    const IPS: usize;
+    fn compute(group: &Group<'_, V>, staged: &mut [V::Real]);
+}
+
+macro_rules! core {
+    ($name:ident, $nodes:literal, $ips:literal, $function:path) => {
+        struct $name;
+        impl<V: Vector> Core<V> for $name {
+            const NODES: usize = $nodes;
+            const IPS: usize = $ips;
+            #[inline(always)]
+            fn compute(group: &Group<'_, V>, staged: &mut [V::Real]) {
+                $function(group, staged);
+            }
+        }
+    };
+}
+core!(Truss, 2, 1, solid::truss);
+core!(Tet4, 4, 1, solid::tet4);
+core!(Solid, 0, 0, solid::solid);
+core!(Hex8, 8, 8, hex8::full);
+core!(Hex8Reduced, 8, 1, hex8::reduced);
+core!(Hex8Incompatible, 8, 8, hex8::incompatible);
+
+/// A precision and element compiled for each SIMD level: `levels!(name, node, real, mode, vector, core)`.
+macro_rules! levels {
+    ($name:ident, $node:ty, $real:ty, $mode:ident, $vector:ident, $core:ty) => {
+        fn $name(simd: Simd, task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+                fn avx512(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+                    walk::<$mode<vector::avx512::$vector>, $core>(task, columns);
                 }
-                (j[i], g[i]) = (sums[0], sums[1]);
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2(task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+                    walk::<$mode<vector::avx2::$vector>, $core>(task, columns);
+                }
+                assert!(simd <= Simd::detect(), "{simd:?} is not available on this CPU");
+                match simd {
+                    // SAFETY: the assertion above says that the CPU has the features of this level.
+                    Simd::Avx512 => return unsafe { avx512(task, columns) },
+                    // SAFETY: as above.
+                    Simd::Avx2 => return unsafe { avx2(task, columns) },
+                    Simd::Baseline => {}
+                }
             }
-            let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
-            let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
-            if let Some(free) = free {
-                (0..3).for_each(|i| strain[i] = strain[i] - free[p][i]);
+            let _ = simd;
+            walk::<$mode<portable::$vector>, $core>(task, columns);
+        }
+    };
+}
+
+macro_rules! precision {
+    ($(#[$meta:meta])* $name:ident, $node:ty, $real:ty, $mode:ident, $vector:ident, $widest:literal) => {
+        $(#[$meta])*
+        pub(super) fn $name(simd: Simd, task: &Task<'_, $node>, columns: &mut [&mut [$real]; 7]) {
+            levels!(truss, $node, $real, $mode, $vector, Truss);
+            levels!(tet4, $node, $real, $mode, $vector, Tet4);
+            levels!(solid, $node, $real, $mode, $vector, Solid);
+            levels!(hex8, $node, $real, $mode, $vector, Hex8);
+            levels!(hex8_reduced, $node, $real, $mode, $vector, Hex8Reduced);
+            levels!(hex8_incompatible, $node, $real, $mode, $vector, Hex8Incompatible);
+            if task.connectivity.is_empty() {
+                return;
             }
-            out.put(p, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
-        }
-    });
-}
-
-/// The 4-node tetrahedron: the columns of J are its edges from the first node.
-#[inline(always)]
-fn tet4_all<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let one = Lanes::splat(M::Real::from_f64(1.0));
-    groups::<FMA, M, 4, 1, W>(task, columns, |d, material, free, out| {
-        let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
-        for i in 0..3 {
-            for k in 0..3 {
-                (j[i][k], g[i][k]) = (d[k + 1][i], d[k + 1][3 + i]);
+            let run = match (task.tables.kind, task.tables.integration) {
+                (CellKind::Truss2, _) => truss,
+                (CellKind::Tet4, _) => tet4,
+                (CellKind::Hex8, Integration::Full) => hex8,
+                (CellKind::Hex8, Integration::Reduced) => hex8_reduced,
+                (CellKind::Hex8, Integration::Incompatible) => hex8_incompatible,
+                _ => solid,
+            };
+            let (whole, rest) = task.split($widest);
+            if whole.count() > 0 {
+                run(simd, &whole, columns);
+            }
+            if let Some(rest) = &rest {
+                rest.run(|task, columns| run(simd, task, columns), columns);
+            }
+            if task.stream {
+                write::fence();
             }
         }
-        let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
-        let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
-        if let Some(free) = free {
-            (0..3).for_each(|i| strain[i] = strain[i] - free[0][i]);
+    };
+}
+precision!(
+    /// f64 throughout.
+    run_f64, NodeRow, f64, Double, F64, 8
+);
+precision!(
+    /// Differences in f64, the rest in f32.
+    run_mixed, NodeRow, f32, Mixed, F32, 16
+);
+precision!(
+    /// f32 throughout.
+    run_f32, [f32; 8], f32, Single, F32, 16
+);
+
+/// Gives each lane its element's material, `W` elements from `start` on. Not inlined: it has no vector instructions, and
+/// most models have one material.
+#[inline(never)]
+fn pick_materials<Node, V: Vector>(task: &Task<'_, Node>, start: usize, into: &mut Material<V>) {
+    for l in 0..V::W {
+        into.set(l, task.material(start + l));
+    }
+}
+
+/// Walks a whole number of groups, each of as many elements as a vector has lanes: material constants, gather, core,
+/// results. The gather runs one group ahead: its cache misses overlap with arithmetic, and what it stored four values at a
+/// time has left the store buffer when it is read eight at a time.
+#[inline(always)]
+fn walk<M: Mode, C: Core<M::Vector>>(task: &Task<'_, M::Node>, columns: &mut [&mut [<M::Vector as Lanes>::Real]; 7]) {
+    let width = M::Vector::W;
+    let numbers = Numbers::new(task.tables);
+    let nodes = if C::NODES > 0 { C::NODES } else { task.tables.nodes };
+    let ips = if C::IPS > 0 { C::IPS } else { task.tables.ips };
+    let mut wide = [[[M::Wide::zero(); 6]; MAX_NODES]; 2];
+    let mut narrow = [[M::Vector::zero(); 6]; MAX_NODES];
+    let mut staged = vec![Default::default(); 7 * width * ips];
+    let mut free = vec![[M::Vector::zero(); 3]; if task.thermal { ips } else { 0 }];
+    let mut material = Material::uniform(task.material(0));
+    let groups = task.connectivity.chunks_exact(width * nodes);
+    let count = groups.len();
+    let mut groups = groups;
+    for step in 0..=count {
+        if let Some(cells) = groups.next() {
+            gather::<M>(task.nodes, cells, &mut wide[step % 2][..nodes]);
         }
-        out.put(0, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
-    });
-}
-
-#[inline(always)]
-fn hex8_full<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
-    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
-        hex8::full::<FMA, M::Real, W>(d, &weights, material, free, out);
-    });
-}
-
-#[inline(always)]
-fn hex8_average<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
-    groups::<FMA, M, 8, 1, W>(task, columns, |d, material, free, out| {
-        hex8::reduced::<FMA, M::Real, W>(d, &weights, material, free, out);
-    });
-}
-
-#[inline(always)]
-fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
-    let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
-    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
-        hex8::incompatible::<FMA, M::Real, W>(d, (&weights, &centre), material, free, out);
-    });
-}
-
-/// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
-#[inline(always)]
-fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    groups::<FMA, M, 2, 1, W>(task, columns, |d, material, free, out| {
-        let d = &d[1];
-        let dot = |a: usize, b: usize| d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]));
-        let inverse = Lanes::splat(M::Real::from_f64(1.0)) / dot(0, 0);
-        let mut strain = dot(0, 3) * inverse;
-        if let Some(free) = free {
-            strain = strain - free[0][0];
+        if step == 0 {
+            continue;
         }
-        let axial = strain * material.young * inverse;
-        let stress = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (d[i] * d[k]));
-        out.put(0, &with_mises::<FMA, M::Real, W>(stress));
-    });
+        let start = (step - 1) * width;
+        if !task.material_ids.is_empty() {
+            pick_materials(task, start, &mut material);
+        }
+        if task.thermal {
+            task.free_strain(start, &mut free);
+        }
+        let differences = M::narrow(&wide[(step - 1) % 2][..nodes], &numbers.centre, &mut narrow[..nodes]);
+        C::compute(&Group { numbers: &numbers, differences, material: &material, free: &free }, &mut staged);
+        write::flush::<M::Vector>(&staged, width * ips, columns, start * ips, task.stream);
+    }
 }

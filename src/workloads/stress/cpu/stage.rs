@@ -4,69 +4,61 @@
 //! (four components at a time), then four elements' rows are transposed in registers: two shuffles for each vector of
 //! four, where single loads and stores would cost twice the time of everything else.
 
+use std::marker::PhantomData;
+
 use super::core::{adjugate, product, zero_matrix};
-use super::lanes::{Lanes, Real};
+use super::vector::{Halves, Lanes, Vector};
 use crate::workloads::stress::model::NodeRow;
 
-/// How node data become the core's numbers.
+/// How node data become the core's vectors.
 pub(super) trait Mode {
     /// A node row.
     type Node: Copy;
-    /// The number type of differences.
-    type Wide: Real;
-    /// The core's number type.
-    type Real: Real;
+    /// The core's vector.
+    type Vector: Vector;
+    /// Differences of as many elements, in the precision in which they are formed.
+    type Wide: Lanes;
 
     /// Differences `rows[l] - first[l]` of the four components from `at` on, transposed: component by row, element by
-    /// column. On x86-64 `FMA` must only be true in code that is compiled for AVX2.
-    fn quad<const FMA: bool>(rows: [&Self::Node; 4], first: [&Self::Node; 4], at: usize) -> [[Self::Wide; 4]; 4];
+    /// column.
+    fn quad(rows: [&Self::Node; 4], first: [&Self::Node; 4], at: usize) -> [[<Self::Wide as Lanes>::Real; 4]; 4];
 
     /// The differences as the core takes them: `wide` itself, or `into` filled from it. `centre` holds dN/dxi at the
     /// element's centre.
-    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
-        wide: &'d Differences<Self::Wide, N, W>,
-        centre: &[[Self::Real; 3]; N],
-        into: &'d mut Differences<Self::Real, N, W>,
-    ) -> &'d Differences<Self::Real, N, W>;
+    fn narrow<'d>(
+        wide: &'d [[Self::Wide; 6]],
+        centre: &[[<Self::Vector as Lanes>::Real; 3]],
+        into: &'d mut [[Self::Vector; 6]],
+    ) -> &'d [[Self::Vector; 6]];
 }
 
 /// f64 throughout.
-pub(super) struct Double;
+pub(super) struct Double<V>(PhantomData<V>);
 /// Differences in f64, less the element's rotation; the rest in f32.
-pub(super) struct Mixed;
+pub(super) struct Mixed<V>(PhantomData<V>);
 /// Rows already rounded to f32.
-pub(super) struct Single;
+pub(super) struct Single<V>(PhantomData<V>);
 
-impl Mode for Double {
+impl<V: Vector<Real = f64>> Mode for Double<V> {
     type Node = NodeRow;
-    type Wide = f64;
-    type Real = f64;
+    type Vector = V;
+    type Wide = V;
     #[inline(always)]
-    fn quad<const FMA: bool>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
-        #[cfg(target_arch = "x86_64")]
-        if FMA {
-            // SAFETY: on x86-64 `multiversion!` sets FMA only in functions compiled for AVX2 and FMA, which it enters
-            // after checking the CPU.
-            return unsafe { x86::quad_f64(rows, first, at) };
-        }
-        std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
+    fn quad(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
+        quad_f64::<V>(rows, first, at)
     }
     #[inline(always)]
-    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
-        wide: &'d Differences<f64, N, W>,
-        _centre: &[[f64; 3]; N],
-        _into: &'d mut Differences<f64, N, W>,
-    ) -> &'d Differences<f64, N, W> {
+    fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f64; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
         wide
     }
 }
 
-impl Mode for Single {
+impl<V: Vector<Real = f32>> Mode for Single<V> {
     type Node = [f32; 8];
-    type Wide = f32;
-    type Real = f32;
+    type Vector = V;
+    type Wide = V;
     #[inline(always)]
-    fn quad<const FMA: bool>(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
+    fn quad(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
         #[cfg(target_arch = "x86_64")]
         {
             // SAFETY: SSE is part of x86-64's baseline.
@@ -76,112 +68,115 @@ impl Mode for Single {
         std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
     }
     #[inline(always)]
-    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
-        wide: &'d Differences<f32, N, W>,
-        _centre: &[[f32; 3]; N],
-        _into: &'d mut Differences<f32, N, W>,
-    ) -> &'d Differences<f32, N, W> {
+    fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f32; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
         wide
     }
 }
 
-impl Mode for Mixed {
+impl<V: Halves> Mode for Mixed<V> {
     type Node = NodeRow;
-    type Wide = f64;
-    type Real = f32;
+    type Vector = V;
+    type Wide = [V::Half; 2];
     #[inline(always)]
-    fn quad<const FMA: bool>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
-        Double::quad::<FMA>(rows, first, at)
+    fn quad(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
+        quad_f64::<V>(rows, first, at)
     }
     /// Slender bodies turn far more than they stretch, and f32 would round the turn: the rotation at the element's centre
     /// is estimated in f32, then subtracted in f64, `du - W dx` with `W` skew. The strain, the symmetric part, does not
     /// see it.
     #[inline(always)]
-    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
-        wide: &'d Differences<f64, N, W>,
-        centre: &[[f32; 3]; N],
-        into: &'d mut Differences<f32, N, W>,
-    ) -> &'d Differences<f32, N, W> {
-        for a in 1..N {
+    fn narrow<'d>(wide: &'d [[[V::Half; 2]; 6]], centre: &[[f32; 3]], into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
+        for (into, wide) in into.iter_mut().zip(wide).skip(1) {
             for c in 0..6 {
-                into[a][c] = wide[a][c].convert();
+                into[c] = V::join(wide[c]);
             }
         }
-        let rotation = rotation::<FMA, f32, N, W>(into, centre).map(Lanes::convert::<f64>);
-        for a in 1..N {
-            let [x, y, z, u, v, w] = &wide[a];
-            let minus = rotation.map(|r| -r);
-            into[a][3] = minus[0].fma::<FMA>(*y, minus[1].fma::<FMA>(*z, *u)).convert();
-            into[a][4] = rotation[0].fma::<FMA>(*x, minus[2].fma::<FMA>(*z, *v)).convert();
-            into[a][5] = rotation[1].fma::<FMA>(*x, rotation[2].fma::<FMA>(*y, *w)).convert();
+        let [xy, xz, yz] = rotation(into, centre);
+        let (xy, xz, yz) = (xy.halves(), xz.halves(), yz.halves());
+        for (into, [x, y, z, u, v, w]) in into.iter_mut().zip(wide).skip(1) {
+            let mut turned = [[V::Half::zero(); 2]; 3];
+            for h in 0..2 {
+                turned[0][h] = (-xy[h]).fma(y[h], (-xz[h]).fma(z[h], u[h]));
+                turned[1][h] = xy[h].fma(x[h], (-yz[h]).fma(z[h], v[h]));
+                turned[2][h] = xz[h].fma(x[h], yz[h].fma(y[h], w[h]));
+            }
+            for c in 0..3 {
+                into[3 + c] = V::join(turned[c]);
+            }
         }
         into
     }
 }
 
+#[inline(always)]
+fn quad_f64<V: Vector>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
+    #[cfg(target_arch = "x86_64")]
+    if V::AVX2 {
+        // SAFETY: the CPU has AVX2 wherever V is used.
+        return unsafe { x86::quad_f64(rows, first, at) };
+    }
+    std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
+}
+
 /// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; 0 where it has none. A truss turns about
 /// dx (x) du.
 #[inline(always)]
-fn rotation<const FMA: bool, T: Real, const N: usize, const W: usize>(
-    d: &Differences<T, N, W>,
-    centre: &[[T; 3]; N],
-) -> [Lanes<T, W>; 3] {
-    let half = Lanes::splat(T::from_f64(0.5));
-    let (twice, divisor) = if N == 2 {
-        let [x, y, z, u, v, w] = &d[1];
-        let square = z.fma::<FMA>(*z, y.fma::<FMA>(*y, *x * *x));
-        let minor = |a: &Lanes<T, W>, b: &Lanes<T, W>, c: &Lanes<T, W>, e: &Lanes<T, W>| a.fma::<FMA>(*b, -(*c * *e));
-        // (du dx' - dx du') / L^2: takes the whole lateral part of du away.
-        ([minor(u, y, x, v), minor(u, z, x, w), minor(v, z, y, w)], half * square)
+fn rotation<V: Vector>(d: &[[V; 6]], centre: &[[V::Real; 3]]) -> [V; 3] {
+    let half = V::number(0.5);
+    let (twice, divisor) = if let [_, [x, y, z, u, v, w]] = d {
+        let square = z.fma(*z, y.fma(*y, *x * *x));
+        // (du dx' - dx du') / L^2 takes the whole lateral part of du away.
+        let twice = [u.fma(*y, -(*x * *v)), u.fma(*z, -(*x * *w)), v.fma(*z, -(*y * *w))];
+        (twice, half * square)
     } else {
-        let (mut j, mut g) = (zero_matrix::<T, W>(), zero_matrix::<T, W>());
+        let (mut j, mut g) = (zero_matrix::<V>(), zero_matrix::<V>());
         for i in 0..3 {
-            for k in 0..3 {
-                if N == 4 {
-                    (j[i][k], g[i][k]) = (d[k + 1][i], d[k + 1][3 + i]);
-                } else {
-                    for a in 1..N {
-                        j[i][k] = d[a][i].scale_add::<FMA>(centre[a][k], j[i][k]);
-                        g[i][k] = d[a][3 + i].scale_add::<FMA>(centre[a][k], g[i][k]);
+            if let [_, a, b, c] = d {
+                // A tetrahedron's edges.
+                (j[i], g[i]) = ([a[i], b[i], c[i]], [a[3 + i], b[3 + i], c[3 + i]]);
+            } else {
+                for (d, dn) in d.iter().zip(centre).skip(1) {
+                    for k in 0..3 {
+                        j[i][k] = d[i].scale_add(dn[k], j[i][k]);
+                        g[i][k] = d[3 + i].scale_add(dn[k], g[i][k]);
                     }
                 }
             }
         }
-        let (adj, det) = adjugate::<FMA, T, W>(&j);
-        let n = product::<FMA, T, W>(&g, &adj);
+        let (adj, det) = adjugate(&j);
+        let n = product(&g, &adj);
         ([n[0][1] - n[1][0], n[0][2] - n[2][0], n[1][2] - n[2][1]], det)
     };
     let factor = half / divisor;
-    twice.map(|w| (w * factor).finite_or_zero())
+    [(twice[0] * factor).finite_or_zero(), (twice[1] * factor).finite_or_zero(), (twice[2] * factor).finite_or_zero()]
 }
 
-/// Differences of `W` elements, `[node][component]`; node 0's are zero and not written.
-pub(super) type Differences<T, const N: usize, const W: usize> = [[Lanes<T, W>; 6]; N];
-
-/// Fills `into` for the elements `start..start + W` of `connectivity`; past the last element the last one repeats.
+/// Fills `into` (`[node][component]`; node 0's stay zero) for as many cells as there are lanes.
+///
+/// # Panics
+/// When `cells` has not as many points as that, or one that is not in `nodes`.
 #[inline(always)]
-pub(super) fn gather<const FMA: bool, M: Mode, const N: usize, const W: usize>(
-    nodes: &[M::Node],
-    connectivity: &[u32],
-    start: usize,
-    into: &mut Differences<M::Wide, N, W>,
-) {
-    let last = connectivity.len() / N - 1;
-    for quad in 0..W / 4 {
-        let elements: [&[u32]; 4] = std::array::from_fn(|l| {
-            let element = (start + 4 * quad + l).min(last);
-            &connectivity[element * N..][..N]
-        });
-        let first = elements.map(|element| &nodes[element[0] as usize]);
-        for a in 1..N {
-            let rows = elements.map(|element| &nodes[element[a] as usize]);
-            let low = M::quad::<FMA>(rows, first, 0);
-            let high = M::quad::<FMA>(rows, first, 4);
+pub(super) fn gather<M: Mode>(nodes: &[M::Node], cells: &[u32], into: &mut [[M::Wide; 6]]) {
+    let n = into.len();
+    assert!(cells.len() == M::Vector::W * n, "one cell for each lane");
+    // One check for all, in vector instructions.
+    let most = cells.iter().fold(0, |most, point| most.max(*point));
+    assert!((most as usize) < nodes.len(), "point {most} of {}", nodes.len());
+    for quad in 0..M::Vector::W / 4 {
+        let quad_cells = &cells[4 * quad * n..][..4 * n];
+        for a in 1..n {
+            // SAFETY: the largest index was checked above.
+            let (first, rows) = unsafe {
+                let node = |l: usize, a: usize| nodes.get_unchecked(quad_cells[l * n + a] as usize);
+                ([node(0, 0), node(1, 0), node(2, 0), node(3, 0)], [node(0, a), node(1, a), node(2, a), node(3, a)])
+            };
+            let low = M::quad(rows, first, 0);
+            let high = M::quad(rows, first, 4);
             for c in 0..4 {
-                into[a][c].0[4 * quad..4 * quad + 4].copy_from_slice(&low[c]);
+                into[a][c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&low[c]);
             }
             for c in 0..2 {
-                into[a][4 + c].0[4 * quad..4 * quad + 4].copy_from_slice(&high[c]);
+                into[a][4 + c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&high[c]);
             }
         }
     }
@@ -195,17 +190,35 @@ mod x86 {
     };
 
     /// # Safety
+    /// The CPU has AVX2.
+    #[inline(always)]
+    unsafe fn load(row: &[f64; 8], at: usize) -> __m256d {
+        let four: &[f64] = &row[at..at + 4];
+        // SAFETY: the slice has four values.
+        unsafe { _mm256_loadu_pd(four.as_ptr()) }
+    }
+
+    /// # Safety
+    /// The CPU has SSE.
+    #[inline(always)]
+    unsafe fn load_f32(row: &[f32; 8], at: usize) -> __m128 {
+        let four: &[f32] = &row[at..at + 4];
+        // SAFETY: the slice has four values.
+        unsafe { _mm_loadu_ps(four.as_ptr()) }
+    }
+
+    /// # Safety
     /// The CPU has AVX2; for speed the caller is compiled for it.
     #[inline(always)]
     pub(super) unsafe fn quad_f64(rows: [&[f64; 8]; 4], first: [&[f64; 8]; 4], at: usize) -> [[f64; 4]; 4] {
-        let load = |row: &[f64; 8]| {
-            let four: &[f64] = &row[at..at + 4];
-            // SAFETY: the slice has four values.
-            unsafe { _mm256_loadu_pd(four.as_ptr()) }
-        };
         // SAFETY: the caller vouches for AVX2; a __m256d has the layout of [f64; 4].
         unsafe {
-            let d: [__m256d; 4] = std::array::from_fn(|l| _mm256_sub_pd(load(rows[l]), load(first[l])));
+            let d: [__m256d; 4] = [
+                _mm256_sub_pd(load(rows[0], at), load(first[0], at)),
+                _mm256_sub_pd(load(rows[1], at), load(first[1], at)),
+                _mm256_sub_pd(load(rows[2], at), load(first[2], at)),
+                _mm256_sub_pd(load(rows[3], at), load(first[3], at)),
+            ];
             let (even01, odd01) = (_mm256_unpacklo_pd(d[0], d[1]), _mm256_unpackhi_pd(d[0], d[1]));
             let (even23, odd23) = (_mm256_unpacklo_pd(d[2], d[3]), _mm256_unpackhi_pd(d[2], d[3]));
             std::mem::transmute::<[__m256d; 4], [[f64; 4]; 4]>([
@@ -221,14 +234,14 @@ mod x86 {
     /// The CPU has SSE: every x86-64 has.
     #[inline(always)]
     pub(super) unsafe fn quad_f32(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
-        let load = |row: &[f32; 8]| {
-            let four: &[f32] = &row[at..at + 4];
-            // SAFETY: the slice has four values.
-            unsafe { _mm_loadu_ps(four.as_ptr()) }
-        };
         // SAFETY: SSE is in the baseline; a __m128 has the layout of [f32; 4].
         unsafe {
-            let d: [__m128; 4] = std::array::from_fn(|l| _mm_sub_ps(load(rows[l]), load(first[l])));
+            let d: [__m128; 4] = [
+                _mm_sub_ps(load_f32(rows[0], at), load_f32(first[0], at)),
+                _mm_sub_ps(load_f32(rows[1], at), load_f32(first[1], at)),
+                _mm_sub_ps(load_f32(rows[2], at), load_f32(first[2], at)),
+                _mm_sub_ps(load_f32(rows[3], at), load_f32(first[3], at)),
+            ];
             let (low01, high01) = (_mm_unpacklo_ps(d[0], d[1]), _mm_unpackhi_ps(d[0], d[1]));
             let (low23, high23) = (_mm_unpacklo_ps(d[2], d[3]), _mm_unpackhi_ps(d[2], d[3]));
             std::mem::transmute::<[__m128; 4], [[f32; 4]; 4]>([
@@ -243,8 +256,25 @@ mod x86 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::vector::portable;
     use super::*;
-    use crate::numeric::simd::Simd;
+
+    fn check<M: Mode>(nodes: &[M::Node], expected: impl Fn(usize, usize) -> f64, connectivity: &[u32])
+    where
+        <M::Wide as Lanes>::Real: Into<f64>,
+    {
+        for start in [0, 2] {
+            let cells: Vec<u32> =
+                (0..M::Vector::W).flat_map(|l| connectivity[2 * ((start + l) % 5)..][..2].to_vec()).collect();
+            let mut into = [[M::Wide::zero(); 6]; 2];
+            gather::<M>(nodes, &cells, &mut into);
+            for c in 0..6 {
+                for (l, got) in into[1][c].lanes().iter().enumerate() {
+                    assert_eq!((*got).into(), expected((start + l) % 5, c), "{c} {l}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn every_transposition_is_the_plain_one() {
@@ -252,28 +282,25 @@ mod tests {
         let single = rows.map(|row| row.map(|x| x as f32));
         let connectivity: Vec<u32> = vec![0, 1, 1, 2, 2, 3, 4, 0, 3, 1];
         let expected = |l: usize, c: usize| {
-            let pair = &connectivity[2 * l.min(4)..][..2];
+            let pair = &connectivity[2 * l..][..2];
             rows[pair[1] as usize][c] - rows[pair[0] as usize][c]
         };
-        let mut double = [[Lanes::<f64, 8>::zero(); 6]; 2];
-        let mut mixed = [[Lanes::<f64, 8>::zero(); 6]; 2];
-        let mut narrow = [[Lanes::<f32, 8>::zero(); 6]; 2];
-        for vector in [false, Simd::detect() >= Simd::Avx2 || cfg!(target_arch = "aarch64")] {
-            if vector {
-                gather::<true, Double, 2, 8>(&rows, &connectivity, 0, &mut double);
-                gather::<true, Mixed, 2, 8>(&rows, &connectivity, 0, &mut mixed);
-                gather::<true, Single, 2, 8>(&single, &connectivity, 0, &mut narrow);
-            } else {
-                gather::<false, Double, 2, 8>(&rows, &connectivity, 0, &mut double);
-                gather::<false, Mixed, 2, 8>(&rows, &connectivity, 0, &mut mixed);
-                gather::<false, Single, 2, 8>(&single, &connectivity, 0, &mut narrow);
+        check::<Double<portable::F64>>(&rows, expected, &connectivity);
+        check::<Mixed<portable::F32>>(&rows, expected, &connectivity);
+        check::<Single<portable::F32>>(&single, expected, &connectivity);
+        #[cfg(target_arch = "x86_64")]
+        {
+            use super::super::vector::{avx2, avx512};
+            use crate::numeric::simd::Simd;
+            if Simd::detect() >= Simd::Avx2 {
+                check::<Double<avx2::F64>>(&rows, expected, &connectivity);
+                check::<Mixed<avx2::F32>>(&rows, expected, &connectivity);
+                check::<Single<avx2::F32>>(&single, expected, &connectivity);
             }
-            for c in 0..6 {
-                for l in 0..8 {
-                    assert_eq!(double[1][c].0[l], expected(l, c), "{vector} {c} {l}");
-                    assert_eq!(mixed[1][c].0[l], expected(l, c));
-                    assert_eq!(f64::from(narrow[1][c].0[l]), expected(l, c));
-                }
+            if Simd::detect() >= Simd::Avx512 {
+                check::<Double<avx512::F64>>(&rows, expected, &connectivity);
+                check::<Mixed<avx512::F32>>(&rows, expected, &connectivity);
+                check::<Single<avx512::F32>>(&single, expected, &connectivity);
             }
         }
     }
