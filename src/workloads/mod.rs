@@ -60,7 +60,7 @@ pub trait Workload: Sync {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload];
+pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload, &stress::StressWorkload];
 
 /// The workload `name`.
 ///
