@@ -44,7 +44,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         }
         ("devices", own) => {
             let settings = cli::settings(matches, None)?.config()?;
-            print(&run::devices(&settings, own.get_flag("json"))?)
+            print(&run::devices(&settings, own.get_flag("json")))
         }
         ("list", own) if own.get_flag("json") => print(&report::list::json(WORKLOADS, BACKENDS)),
         ("list", _) => print(&report::list::text(WORKLOADS, BACKENDS, run::style(false))),

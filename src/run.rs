@@ -19,6 +19,7 @@ use crate::measure::probe;
 use crate::measure::sampler::{self, Samples};
 use crate::measure::verify::{self, Effort, Subject, Verification};
 use crate::plan::ChunkRule;
+use crate::report::devices::DeviceRow;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
 use crate::report::{self, PlanFacts, Skipped, StepChunks};
@@ -324,11 +325,23 @@ fn choose_precision(job: &dyn Job, backend: &dyn Backend, config: &Config) -> Re
     Ok(if backend.is_reference() { offered[0] } else { chosen })
 }
 
-/// `hetero devices`: what can run here, and why something is missing.
-///
-/// # Errors
-/// None today; a device that cannot be asked is reported, not an error.
-pub fn devices(config: &Config, json: bool) -> Result<String> {
-    let _ = (config, json);
-    Ok(String::new())
+/// `hetero devices`: what can run here, and why something is missing. An adapter that cannot be opened is listed with its
+/// problem.
+#[must_use]
+pub fn devices(config: &Config, json: bool) -> String {
+    let machine = Machine::discover();
+    #[cfg(feature = "gpu")]
+    let (adapters, missing, rows) = {
+        let found = crate::gpu::adapters::adapters(&config.backend_options());
+        let missing = crate::gpu::missing::missing(&found);
+        let rows: Vec<_> = found.iter().map(DeviceRow::from).collect();
+        (found, missing, rows)
+    };
+    #[cfg(not(feature = "gpu"))]
+    let (adapters, missing, rows) =
+        (Vec::<()>::new(), vec!["this build has no gpu backend".to_string()], Vec::<DeviceRow>::new());
+    if json {
+        return report::devices::json(&machine, &adapters, &missing);
+    }
+    report::devices::text(&machine, &rows, &missing, style(config.report.ascii))
 }

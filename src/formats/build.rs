@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Place, Result};
 use crate::formats::mesh::{CellBlock, CellKind, Field, Mesh};
 use crate::formats::source::Source;
@@ -72,6 +74,8 @@ pub(crate) struct SparseField {
     pub(crate) values: Vec<f64>,
 }
 
+const TOO_MANY_CELLS: &str = "more than 2^32 - 2 elements; split the model";
+
 /// How many kinds of skipped elements are counted apart; more would be a hostile file and a long message.
 const MAX_SKIPPED: usize = 32;
 
@@ -130,7 +134,7 @@ impl<'a> MeshBuilder<'a> {
         self.nodes.get(id)
     }
 
-    /// The map from node numbers to positions, for what is read after the cells.
+    /// The map from node numbers to positions, for what comes after the cells.
     pub(crate) fn take_nodes(&mut self) -> IdMap {
         std::mem::replace(&mut self.nodes, IdMap::Range { first: 0, n: 0 })
     }
@@ -154,6 +158,39 @@ impl<'a> MeshBuilder<'a> {
         Ok(&mut block.connectivity[start..])
     }
 
+    /// Adds `n` cells on all threads: `fill(map, i, nodes)` writes the node positions of cell `i`, found by
+    /// `map`, and returns its number.
+    ///
+    /// # Errors
+    /// [`Error::Input`] beyond 2^32 - 2 cells; the message of the first cell that `fill` refuses.
+    pub(crate) fn add_many(
+        &mut self,
+        kind: CellKind,
+        n: usize,
+        fill: impl Fn(&IdMap, usize, &mut [u32]) -> Result<u64, String> + Sync,
+    ) -> Result<Result<(), String>> {
+        let first = self.cell_ids.len();
+        if n >= (u32::MAX as usize - 1).saturating_sub(first) {
+            return Err(Error::input(&self.source.path, TOO_MANY_CELLS));
+        }
+        let block = &mut self.blocks[kind as usize];
+        block.cells.extend(first as u32..(first + n) as u32);
+        self.cell_ids.resize(first + n, 0);
+        let start = block.connectivity.len();
+        block.connectivity.resize(start + n * kind.nodes(), 0);
+        let ids = self.cell_ids[first..].par_iter_mut();
+        let cells = ids.zip(block.connectivity[start..].par_chunks_exact_mut(kind.nodes())).enumerate();
+        let refused =
+            cells.with_min_len(1 << 13).find_map_first(|(i, (id, nodes))| match fill(&self.nodes, i, nodes) {
+                Ok(number) => {
+                    *id = number;
+                    None
+                }
+                Err(why) => Some(why),
+            });
+        Ok(refused.map_or(Ok(()), Err))
+    }
+
     /// Counts a cell that has no stress model; `surface` tells faces from points, edges, springs and masses.
     ///
     /// # Errors
@@ -172,7 +209,7 @@ impl<'a> MeshBuilder<'a> {
     fn next_position(&mut self, id: u64) -> Result<u32> {
         let position = self.cell_ids.len();
         if position >= u32::MAX as usize - 1 {
-            return Err(Error::input(&self.source.path, "more than 2^32 - 2 elements; split the model"));
+            return Err(Error::input(&self.source.path, TOO_MANY_CELLS));
         }
         self.cell_ids.push(id);
         Ok(position as u32)

@@ -5,8 +5,12 @@ use serde_json::json;
 
 use super::SOFTWARE;
 use super::style::{Cell, Grid, Paint, Style, wrap};
+#[cfg(feature = "gpu")]
+use crate::gpu::{adapters::AdapterReport, selftest::SelfTest};
 use crate::machine::Machine;
 use crate::units::bytes;
+#[cfg(feature = "gpu")]
+use crate::units::grouped;
 
 /// An adapter as the text form shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,6 +46,61 @@ pub struct TestRow {
     pub passed: bool,
     /// What was found.
     pub detail: String,
+}
+
+#[cfg(feature = "gpu")]
+impl From<&AdapterReport> for DeviceRow {
+    fn from(report: &AdapterReport) -> Self {
+        let limits = &report.limits;
+        let size = |name: &str, value: u64| (name.to_string(), bytes(value));
+        let count = |name: &str, value: u32| (name.to_string(), grouped(u64::from(value)));
+        let mut rows = vec![size("largest binding", limits.max_binding), size("largest buffer", limits.max_buffer)];
+        rows.extend(limits.memory.map(|memory| size("memory", memory)));
+        rows.push(count("workgroup", limits.max_workgroup));
+        rows.push(size("workgroup memory", u64::from(limits.max_workgroup_storage)));
+        rows.push(count("workgroups per dimension", limits.max_workgroups));
+        rows.push(count("storage buffers", limits.max_storage_buffers));
+        Self {
+            index: report.index,
+            name: report.name.clone(),
+            kind: report.kind.name().into(),
+            api: report.api.clone(),
+            driver: report.driver.clone(),
+            software: report.software,
+            limits: rows,
+            features: report.features.iter().map(ToString::to_string).collect(),
+            tests: report.self_test.as_ref().map(test_rows).unwrap_or_default(),
+            problem: report.problem.clone(),
+        }
+    }
+}
+
+/// What the self-test found, one line for each thing that a kernel may need, then the facts that explain them.
+#[cfg(feature = "gpu")]
+fn test_rows(test: &SelfTest) -> Vec<TestRow> {
+    let mut rows = Vec::new();
+    let mut row = |name: &str, passed: Option<bool>, detail: String| {
+        let name = name.to_string();
+        rows.extend(passed.map(|passed| TestRow { name, passed, detail }));
+    };
+    row("integers", test.integers, "Philox4x32-10 gives its published answers".into());
+    let enough = |loops: u64| loops >= crate::plan::device::SAFE_ITERATIONS;
+    let shown = test.loops.map(|n| format!("{} iterations of one invocation were carried out", grouped(n)));
+    row("loops", test.loops.map(enough), shown.unwrap_or_default());
+    if let Some(floats) = &test.floats {
+        let word = |yes: bool, text: &str| format!("{}{text}", if yes { "" } else { "not " });
+        row("conversions", Some(floats.conversions), "f32(u32) rounds to nearest".into());
+        let rewritten = if floats.differences { "" } else { "; without a guard the optimiser rewrites them" };
+        row("hi/lo differences", Some(floats.opaque_differences), format!("two-term differences are exact{rewritten}"));
+        let facts = [
+            word(floats.fma_fused, "fused by fma()"),
+            word(floats.contracts, "contracted as written"),
+            format!("denormals {}", if floats.denormals { "kept" } else { "flushed" }),
+        ];
+        row("multiply-add", Some(true), facts.join(", "));
+    }
+    row("f64", test.doubles, "f64 in WGSL agrees with the host".into());
+    rows
 }
 
 /// The devices as text. `missing` are sentences: what is not here, why, what to install.

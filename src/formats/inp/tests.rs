@@ -93,9 +93,9 @@ fn what_a_section_needs_must_be_there() {
             "material M: nu must be above -1 and below 0.5, not 0.6",
         ),
         (
-            format!(
+            String::from(
                 "*SOLID SECTION,ELSET=E1,MATERIAL=M,ORIENTATION=O\n*MATERIAL,NAME=M\n*ELASTIC,TYPE=ENGINEERINGCONSTANTS\n\
-                 1,1,1,0,0,0,1,1\n1\n"
+                 1,1,1,0,0,0,1,1\n1\n",
             ),
             "material M is orthotropic with an ORIENTATION",
         ),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::formats::build::IdMap;
 use crate::formats::text::{excerpt, parse_u64};
 
 use super::Parts;
@@ -164,15 +165,63 @@ pub(super) fn elements_4(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>) -> Re
         left -= in_block;
         let kind = known_type(numbers, type_number)?;
         let group = parts.groups.get(&(dimension, entity)).copied().unwrap_or(0);
-        for _ in 0..in_block {
-            let id = numbers.size("an element number")?;
-            element(numbers, parts, kind, id, group, Numbers::size)?;
+        if numbers.encoding == Encoding::Ascii {
+            for _ in 0..in_block {
+                let id = numbers.size("an element number")?;
+                element(numbers, parts, kind, id, group, Numbers::size)?;
+            }
+        } else {
+            block_of_bytes(numbers, parts, kind, in_block, group)?;
         }
     }
     if left > 0 {
         return Err(numbers.error(format!("{n} elements are declared, but the blocks hold {}", n as u64 - left)));
     }
     numbers.end("Elements")
+}
+
+/// One block of `$Elements`, MSH 4.1, binary: `n` records of eight-byte numbers.
+fn block_of_bytes(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>, kind: GmshType, n: u64, group: i64) -> Result<()> {
+    let record = 8 * (1 + kind.nodes);
+    let n = numbers.count(n, 0, record as u64, "elements")?;
+    let bytes = &numbers.text.rest()[..n * record];
+    let number = match numbers.encoding {
+        Encoding::Big => |bytes: &[u8; 8]| u64::from_be_bytes(*bytes),
+        _ => |bytes: &[u8; 8]| u64::from_le_bytes(*bytes),
+    };
+    parts.physical.resize(parts.physical.len() + n, as_group(group));
+    match kind.role {
+        Use::Cell { kind: cell, order } => {
+            let fill = |map: &IdMap, i: usize, nodes: &mut [u32]| {
+                let (words, _) = bytes[i * record..][..record].as_chunks::<8>();
+                let id = number(&words[0]);
+                for (i, word) in words[1..].iter().enumerate() {
+                    let node = number(word);
+                    let index = map.get(node).ok_or_else(|| unknown_node(id, node))?;
+                    nodes[order.get(i).map_or(i, |&to| to as usize)] = index;
+                }
+                Ok(id)
+            };
+            parts.builder.add_many(cell, n, fill)?.map_err(|why| numbers.error(why))?;
+        }
+        role => {
+            for record in bytes.chunks_exact(record) {
+                let (words, _) = record.as_chunks::<8>();
+                parts.builder.skip(kind.name, role == Use::Skipped { surface: true }, number(&words[0]))?;
+            }
+        }
+    }
+    numbers.text.skip(n * record);
+    Ok(())
+}
+
+/// Group numbers are C ints in both versions.
+fn as_group(group: i64) -> i32 {
+    i32::try_from(group).unwrap_or(0)
+}
+
+fn unknown_node(element: u64, node: u64) -> String {
+    format!("element {element} refers to node {node}, which $Nodes does not have")
 }
 
 fn known_type(numbers: &Numbers<'_>, number: i64) -> Result<GmshType> {
@@ -199,8 +248,7 @@ fn element<'a>(
     group: i64,
     node: impl Fn(&mut Numbers<'a>, &str) -> Result<u64>,
 ) -> Result<()> {
-    // Group numbers are C ints in both versions.
-    parts.physical.push(i32::try_from(group).unwrap_or(0));
+    parts.physical.push(as_group(group));
     let Use::Cell { kind: cell, order } = kind.role else {
         for _ in 0..kind.nodes {
             node(numbers, "a node of an element")?;
@@ -211,7 +259,7 @@ fn element<'a>(
     for i in 0..kind.nodes {
         let number = node(numbers, "a node of an element")?;
         let Some(index) = parts.builder.node(number) else {
-            return Err(numbers.error(format!("element {id} refers to node {number}, which $Nodes does not have")));
+            return Err(numbers.error(unknown_node(id, number)));
         };
         nodes[order.get(i).map_or(i, |&to| to as usize)] = index;
     }

@@ -136,9 +136,17 @@ fn both_byte_orders_of_version_4() {
             nodes.iter().for_each(|&node| _ = b.size(node as u64));
         }
         b.text("\n$EndElements\n");
-        let mesh = read_msh(&Source::from_bytes("m.msh", b.0)).unwrap();
+        let mesh = read_msh(&Source::from_bytes("m.msh", b.0.clone())).unwrap();
         check_small(&mesh);
         assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [0.0, 8.0, 8.0]);
+        // The last node of the last element is eight bytes before the end of its section.
+        let last = b.0.len() - "\n$EndElements\n".len() - 8;
+        b.0[last..last + 8].fill(4);
+        let refused = read_msh(&Source::from_bytes("m.msh", b.0)).unwrap_err().to_string();
+        assert!(
+            refused.contains("element 11 refers to node 289360691352306692, which $Nodes does not have"),
+            "{refused}"
+        );
     }
 }
 

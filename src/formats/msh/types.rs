@@ -89,4 +89,28 @@ mod tests {
             assert!(order.is_empty() || sorted == (0..nodes as u8).collect::<Vec<_>>(), "{number}");
         }
     }
+
+    /// Which corners each edge node lies between: Gmsh's manual ("Node ordering") against VTK's.
+    #[test]
+    fn edge_nodes_lie_between_the_same_corners() {
+        const TET: [(u8, u8); 6] = [(0, 1), (1, 2), (2, 0), (3, 0), (2, 3), (1, 3)];
+        const TET_VTK: [(u8, u8); 6] = [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)];
+        const HEX: [(u8, u8); 12] =
+            [(0, 1), (0, 3), (0, 4), (1, 2), (1, 5), (2, 3), (2, 6), (3, 7), (4, 5), (4, 7), (5, 6), (6, 7)];
+        const HEX_VTK: [(u8, u8); 12] =
+            [(0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4), (0, 4), (1, 5), (2, 6), (3, 7)];
+        const WEDGE: [(u8, u8); 9] = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 4), (2, 5), (3, 4), (3, 5), (4, 5)];
+        const WEDGE_VTK: [(u8, u8); 9] = [(0, 1), (1, 2), (2, 0), (3, 4), (4, 5), (5, 3), (0, 3), (1, 4), (2, 5)];
+        let edge = |(a, b): (u8, u8)| (a.min(b), a.max(b));
+        type Edges = &'static [(u8, u8)];
+        let cases: [(&[u8], Edges, Edges); 3] =
+            [(TET10, &TET, &TET_VTK), (HEX20, &HEX, &HEX_VTK), (WEDGE15, &WEDGE, &WEDGE_VTK)];
+        for (order, gmsh, vtk) in cases {
+            let corners = order.len() - gmsh.len();
+            for (i, &between) in gmsh.iter().enumerate() {
+                let to = order[corners + i] as usize - corners;
+                assert_eq!(edge(between), edge(vtk[to]), "edge node {i} of {corners} corners");
+            }
+        }
+    }
 }

@@ -14,6 +14,7 @@ use crate::job::Job;
 use crate::numeric::elements::{Integration, VARIANTS};
 
 mod assign;
+pub mod axial;
 pub mod bound;
 mod check;
 mod cpu;
