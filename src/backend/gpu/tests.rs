@@ -6,7 +6,7 @@ use crate::exec::{Control, run_step};
 use crate::gpu::device::Fault;
 use crate::gpu::testing::{adapter_or_skip, options};
 use crate::job::{
-    Capability, Chunk, Class, ColumnSpec, FOLD_WORDS, GpuOutput, Output, Resident, Scalar, Streamed, Work,
+    Capability, Chunk, Class, ColumnSpec, FOLD_WORDS, GpuOutput, Output, Resident, ResidentData, Scalar, Streamed, Work,
 };
 use crate::numeric::philox::philox4x32_10;
 
@@ -99,7 +99,10 @@ impl Kernel for Map {
             iterations_per_item: self.iterations,
             max_items_per_invocation: 1,
             params: vec![16, 7],
-            resident: vec![Resident { label: "table", bytes: Cow::Borrowed(bytemuck::cast_slice(&self.table)) }],
+            resident: vec![Resident {
+                label: "table",
+                data: ResidentData::Plain(Cow::Borrowed(bytemuck::cast_slice(&self.table))),
+            }],
             streamed: vec![Streamed {
                 label: "x",
                 bytes_per_item: 4,
