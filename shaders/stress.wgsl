@@ -5,6 +5,7 @@
 //   const TRUSS, AVERAGED           the 2-node truss; the volume-averaged gradient (several points, one stress)
 //   const THERMAL, MATERIALS        thermal strain is subtracted; every element names its material
 //   const GATHERED                  differences are streamed, not gathered from node rows
+//   const TURNED                    the element's rotation is taken out of the differences before f32 rounds it
 // and one of stress_exact.wgsl, stress_pairs.wgsl (how a node row is read), and after it an entry point of the
 // kernel's name. Reads side by side with src/workloads/stress/seq.rs: same names, same order.
 
@@ -14,7 +15,8 @@ alias real4 = vec4<real>;
 struct Params { dispatch: Dispatch }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// dN/dxi, three values for each node of each point, then N, one value for each node of each stress point.
+// dN/dxi, three values for each node of each point; then the weights of the nodal temperatures, one value for each node
+// of each stress point; then dN/dxi at the centre.
 @group(0) @binding(1) var<storage, read> tables: array<real>;
 // 16 values a material: C11 C22 C33 C12 C13 C23, 2 G12 2 G13 2 G23, alpha x y z, T0, E.
 @group(0) @binding(2) var<storage, read> materials: array<real>;
@@ -75,7 +77,7 @@ fn over_det(n: Gradient) -> Gradient {
     return Gradient(n.h0 * inverse, n.h1 * inverse, n.h2 * inverse, n.det);
 }
 
-// Temperature above the material's own at stress point ip, by the element's shape functions.
+// Temperature above the material's own at stress point ip.
 fn temperature_rise(element: u32, material: u32, ip: u32) -> real {
     let reference = materials[material + 12u];
     var rise = real(0.0);
@@ -158,10 +160,44 @@ fn difference(element: u32, a: u32, first: NodeRow) -> Difference {
     return subtract(node_row(connectivity[element * NODES + a]), first);
 }
 
+// J and G of the derivatives that start at `table`.
+fn point_at(table: u32, differences: ptr<function, array<Difference, NODES>>) -> Point {
+    var point: Point;
+    for (var a = 1u; a < NODES; a++) {
+        let at = table + 3u * a;
+        let dn = real3(tables[at], tables[at + 1u], tables[at + 2u]);
+        let d = (*differences)[a];
+        point.j0 += d.x.x * dn;
+        point.j1 += d.x.y * dn;
+        point.j2 += d.x.z * dn;
+        point.g0 += d.u.x * dn;
+        point.g1 += d.u.y * dn;
+        point.g2 += d.u.z * dn;
+    }
+    return point;
+}
+
+// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; of a truss about dx (x) du.
+fn rotation(differences: ptr<function, array<Difference, NODES>>) -> real3 {
+    if TRUSS {
+        let d = (*differences)[1];
+        let inverse = real(1.0) / dot3(d.x, d.x);
+        return inverse * real3(d.u.x * d.x.y - d.u.y * d.x.x, d.u.x * d.x.z - d.u.z * d.x.x, d.u.y * d.x.z - d.u.z * d.x.y);
+    }
+    let h = over_det(numerator(point_at(NODES * (3u * POINTS + IPS), differences)));
+    return real(0.5) * real3(h.h0.y - h.h1.x, h.h0.z - h.h2.x, h.h1.z - h.h2.y);
+}
+
 fn solid(element: u32, material: u32, first: NodeRow) {
     var differences: array<Difference, NODES>;
     for (var a = 1u; a < NODES; a++) {
         differences[a] = difference(element, a, first);
+    }
+    if TURNED {
+        let w = short(rotation(&differences));
+        for (var a = 1u; a < NODES; a++) {
+            differences[a].u = unturned(node_row(connectivity[element * NODES + a]), first, w);
+        }
     }
     if TRUSS {
         truss(element, material, differences[1]);
@@ -169,19 +205,7 @@ fn solid(element: u32, material: u32, first: NodeRow) {
     }
     var sum: Gradient;
     for (var p = 0u; p < POINTS; p++) {
-        var point: Point;
-        for (var a = 1u; a < NODES; a++) {
-            let at = 3u * (p * NODES + a);
-            let dn = real3(tables[at], tables[at + 1u], tables[at + 2u]);
-            let d = differences[a];
-            point.j0 += d.x.x * dn;
-            point.j1 += d.x.y * dn;
-            point.j2 += d.x.z * dn;
-            point.g0 += d.u.x * dn;
-            point.g1 += d.u.y * dn;
-            point.g2 += d.u.z * dn;
-        }
-        let n = numerator(point);
+        let n = numerator(point_at(3u * p * NODES, &differences));
         if AVERAGED {
             sum.h0 += n.h0;
             sum.h1 += n.h1;

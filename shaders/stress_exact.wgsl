@@ -18,3 +18,12 @@ fn node_temperature(node: u32) -> real {
 fn subtract(a: NodeRow, first: NodeRow) -> Difference {
     return Difference(a.x - first.x, a.u - first.u);
 }
+
+// Never called: the rotation stays where nothing is gained by taking it away.
+fn short(w: real3) -> real3 {
+    return w;
+}
+
+fn unturned(a: NodeRow, first: NodeRow, w: real3) -> real3 {
+    return a.u - first.u;
+}

@@ -221,9 +221,9 @@ mod tests {
         let s13 = -poisson[1] / young[0];
         let s23 = -poisson[2] / young[1];
         let compliance = [[1.0 / young[0], s12, s13], [s12, 1.0 / young[1], s23], [s13, s23, 1.0 / young[2]]];
-        for i in 0..3 {
+        for (i, row) in full.iter().enumerate() {
             for j in 0..3 {
-                let product: f64 = (0..3).map(|k| full[i][k] * compliance[k][j]).sum();
+                let product: f64 = row.iter().zip(&compliance).map(|(c, s)| c * s[j]).sum();
                 assert!((product - if i == j { 1.0 } else { 0.0 }).abs() < 1e-14, "{i}{j} {product}");
             }
         }

@@ -37,6 +37,7 @@ impl Sub for Dual {
     }
 }
 
+#[expect(clippy::suspicious_arithmetic_impl, reason = "the product rule has a sum")]
 impl Mul for Dual {
     type Output = Self;
     fn mul(self, other: Self) -> Self {

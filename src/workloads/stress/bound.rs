@@ -8,6 +8,12 @@
 //!    the f64 difference rounded to f32 and hi/lo pairs (the pair drops at most `u^2 |x|`, the difference of the hi parts,
 //!    of the lo parts and their sum round once each). F32: each centred coordinate was rounded,
 //!    `u (|x_a| + |x_0|) + u |dx|`. The same for displacements.
+//!
+//!    Mixed takes the rotation W at the element's centre away before f32 rounds it: `du' = du - W dx`, with any skew W
+//!    that agrees with the exact one to 2^-12, so |H - W| takes the place of |H| below. It may do so in f64, in pairs of f32,
+//!    or in fixed-point numbers of 30 bits: `|d(du')| <= 3 u |du'| + 2^-27 (max |du| + 2 max |W| max |dx|)` (seven units in the last place: one for
+//!    du, two products with two for dx and one for their own), and the last term also covers the choice of W,
+//!    `u 2^-12 |W| |dx|` in every later step.
 //! 2. `dJ <= sum_a |dN_a| (d(dx_a) + (n + 3) u |dx_a|)`: n - 1 products and sums, the rounded table, and one more
 //!    difference for code that sums along edges. `dG` likewise.
 //! 3. `H = G adj(J) / det(J)` moves by `(dG + |H| dJ) |J^-1| / (1 - r)` with `r` the norm of `|J^-1| dJ`. Evaluating it adds
@@ -23,13 +29,13 @@
 //!    L D L' for a definite matrix; `dA`, `db` follow from `det`, the centre's adjugate and the compatible stress.
 //!
 //! Underflow adds the smallest normal number wherever a product may flush to zero. The reference itself is computed in
-//! f64: its own error doubles the bound for f64 and is below 2^-28 of it otherwise.
+//! f64: its own error doubles the bound for f64 and is below 2^-16 of it otherwise.
 
 use super::model::{MAX_NODES, NodeRow};
 use super::seq::{self, Incompatible, MAX_POINTS, Matrix3, Point, product, traction};
 use crate::formats::mesh::CellKind;
 use crate::job::Precision;
-use crate::numeric::elements::{ElementTables, Integration};
+use crate::numeric::elements::{ElementTables, Integration, tables as tables_of};
 use crate::numeric::tensor::{Stiffness, Tensor, mises};
 
 /// What was computed with which data.
@@ -48,14 +54,18 @@ struct Unit {
     u: f64,
     tiny: f64,
     data: Arithmetic,
+    /// Error that taking the rotation away leaves in displacement differences.
+    turn: f64,
 }
 
 impl Unit {
     fn new(data: Arithmetic) -> Self {
         match data.precision {
-            Precision::F64 | Precision::Integer => Self { u: f64::EPSILON / 2.0, tiny: f64::MIN_POSITIVE, data },
+            Precision::F64 | Precision::Integer => {
+                Self { u: f64::EPSILON / 2.0, tiny: f64::MIN_POSITIVE, data, turn: 0.0 }
+            }
             Precision::Mixed | Precision::F32 => {
-                Self { u: f64::from(f32::EPSILON) / 2.0, tiny: f64::from(f32::MIN_POSITIVE), data }
+                Self { u: f64::from(f32::EPSILON) / 2.0, tiny: f64::from(f32::MIN_POSITIVE), data, turn: 0.0 }
             }
         }
     }
@@ -68,6 +78,7 @@ impl Unit {
         let u = self.u;
         self.tiny
             + 2.0 * self.data.noise[i]
+            + if i < 3 { 0.0 } else { self.turn }
             + match self.data.precision {
                 Precision::F64 | Precision::Integer => u * d,
                 Precision::Mixed => 3.0 * u * d + 4.0 * u * u * size,
@@ -124,7 +135,7 @@ impl Fuzzy {
     /// The displacement gradient and its error.
     fn gradient(&self, unit: &Unit) -> (Matrix3, Matrix3) {
         let (det, u) = (self.at.det.abs(), unit.u);
-        let h = self.at.numerator().map(|row| row.map(|n| n / self.at.det));
+        let h = self.at.gradient();
         let inverse = absolute(&self.at.adj).map(|row| row.map(|x| x / det));
         let (abs_h, abs_g) = (absolute(&h), absolute(&self.at.g));
         let turned = product(&abs_h, &self.dj);
@@ -159,9 +170,16 @@ pub fn element(
     into: &mut [f64],
 ) {
     assert!(rows.len() == tables.nodes && rows.len() <= MAX_NODES, "one row per node");
-    let unit = Unit::new(arithmetic);
+    let mut unit = Unit::new(arithmetic);
     let mut stress = [[0.0; 6]; MAX_POINTS];
     seq::element(tables, rows, material, thermal, &mut stress);
+    let mut turned = [[0.0; 8]; MAX_NODES];
+    let turned = &mut turned[..rows.len()];
+    turned.copy_from_slice(rows);
+    if arithmetic.precision == Precision::Mixed {
+        unit.turn = take_rotation(tables, turned);
+    }
+    let rows = &*turned;
     let mut error = [[0.0; 6]; MAX_POINTS];
     if tables.kind == CellKind::Truss2 {
         error[0] = truss(rows, material, thermal.then(|| heat(tables, rows, material, 0, &unit)), &stress[0], &unit);
@@ -194,7 +212,7 @@ pub fn element(
         }
     }
     // The reference's own error.
-    let twice = if arithmetic.precision == Precision::F64 { 2.0 } else { 1.0 + f64::from(f32::EPSILON) };
+    let twice = if arithmetic.precision == Precision::F64 { 2.0 } else { 1.0 + 2.0_f64.powi(-16) };
     for ip in 0..tables.ips {
         let (s, mut e) = (&stress[ip], error[ip]);
         (0..6).for_each(|c| e[c] = twice * (e[c] + unit.u * s[c].abs()) + unit.tiny);
@@ -205,6 +223,33 @@ pub fn element(
         let flushed = (12.0 * unit.tiny).sqrt();
         into[6 * tables.ips + ip] = moved + twice * 17.0 * unit.u * (mises(s) + moved) + flushed;
     }
+}
+
+/// Subtracts the rotation at the element's centre (of a truss: about dx (x) du) from the displacements, and returns the
+/// error that this may leave in their differences.
+pub(super) fn take_rotation(tables: &ElementTables, rows: &mut [NodeRow]) -> f64 {
+    let first = rows[0];
+    let h = if tables.kind == CellKind::Truss2 {
+        let d: [f64; 6] = std::array::from_fn(|i| rows[1][i] - first[i]);
+        let square = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+        each(|i, j| 2.0 * d[3 + i] * d[j] / square)
+    } else {
+        Point::new(&tables.centre, rows).gradient()
+    };
+    let w = each(|i, j| {
+        let w = 0.5 * (h[i][j] - h[j][i]);
+        if w.is_finite() { w } else { 0.0 }
+    });
+    let (mut x, mut u) = (0.0_f64, 0.0_f64);
+    for row in rows.iter_mut() {
+        let d: [f64; 6] = std::array::from_fn(|i| row[i] - first[i]);
+        x = d[..3].iter().fold(x, |m, d| m.max(d.abs()));
+        u = d[3..].iter().fold(u, |m, d| m.max(d.abs()));
+        for i in 0..3 {
+            row[3 + i] -= w[i][0] * d[0] + w[i][1] * d[1] + w[i][2] * d[2];
+        }
+    }
+    2.0_f64.powi(-27) * (u + 2.0 * largest(&absolute(&w)) * x)
 }
 
 /// The largest von Mises stress of a tensor whose components are at most `e` in absolute value.
@@ -221,7 +266,7 @@ fn heat(
     ip: usize,
     unit: &Unit,
 ) -> ([f64; 3], [f64; 3]) {
-    let values = tables.values_at(ip);
+    let values = tables.temperature_at(ip);
     let reference = material.reference_temperature.abs();
     let size: f64 = values.iter().zip(rows).map(|(n, row)| n.abs() * (row[6].abs() + reference)).sum();
     let rise = seq::temperature_rise(values, rows, material).abs();
@@ -265,10 +310,9 @@ fn incompatible(
 ) {
     let u = unit.u;
     let exact: Vec<Point> = points.iter().map(|point| point.at).collect();
-    let mut plain = tables.clone();
-    plain.integration = Integration::Full;
     let mut stress = [[0.0; 6]; MAX_POINTS];
-    seq::element(&plain, rows, material, thermal, &mut stress);
+    let compatible = tables_of(tables.kind, Integration::Full).unwrap_or(tables);
+    seq::element(compatible, rows, material, thermal, &mut stress);
     let modes = Incompatible::solve(tables, rows, &exact, material, &stress[..points.len()]);
     let centre = Fuzzy::new(&tables.centre, rows, unit);
     let (r, dr) = (absolute(&modes.directions), centre.d_adj(unit));

@@ -6,6 +6,8 @@
 //!    elimination, against the outputs.
 //! 3. Refined tet4: the parent's stress, against the outputs of its children.
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 use super::bound::{self, Arithmetic};
 use super::model::{Block, Model, NodeRow};
 use super::seq::{self, MAX_POINTS, Matrix3};
@@ -90,7 +92,7 @@ impl Worst {
         // NaN stays the worst.
         if ratio > self.ratio || (ratio.is_nan() && !self.ratio.is_nan()) {
             self.ratio = ratio;
-            if !(ratio <= 1.0) {
+            if ratio.is_nan() || ratio > 1.0 {
                 self.detail = format!("{}: {got:e}, expected {expected:e}, allowed deviation {allowed:e}", what());
             }
         }
@@ -195,10 +197,10 @@ fn edges(model: &Model, block: &Block, output: &Output, element: usize, worst: &
     let material = &model.materials[block.material_of(element)];
     let expected = material.stress(&strain(&h));
     let (_, allowed) = reference(model, block, element, precision_of(output), [0.0; 6]);
-    for c in 0..6 {
-        // Elimination errs like the kernel does, a few times over.
-        let (_, exact) = reference(model, block, element, Precision::F64, [0.0; 6]);
-        worst.compare(output.value(c, element), expected[c], allowed[c] + 8.0 * exact[c], || {
+    // Elimination errs like the kernel does, a few times over.
+    let (_, exact) = reference(model, block, element, Precision::F64, [0.0; 6]);
+    for (c, expected) in expected.into_iter().enumerate() {
+        worst.compare(output.value(c, element), expected, allowed[c] + 8.0 * exact[c], || {
             format!("edge vectors, element {}, component {c}", model.cell_label(block.cells[element]))
         });
     }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::bound::take_rotation;
 use super::kernel::{SolidKernel, centred};
-use super::model::NodeRow;
+use super::model::{MAX_NODES, NodeRow};
 use crate::formats::mesh::CellKind;
 use crate::job::{Capability, Chunk, Fill, GpuOutput, GpuSlot, Precision, Resident, ResidentData, Streamed};
 use crate::numeric::elements::Integration;
@@ -43,7 +44,8 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
     }
     let double = kernel.precision == Precision::F64;
     let gathered = nodes == Nodes::Gathered;
-    let values: Vec<f64> = tables.derivatives.iter().flatten().chain(&tables.values).copied().collect();
+    let values = tables.derivatives.iter().flatten().chain(&tables.temperature).chain(tables.centre.iter().flatten());
+    let values: Vec<f64> = values.copied().collect();
     let connectivity = if gathered { 0 } else { tables.nodes };
     Ok(GpuSlot {
         source: source(kernel, nodes).into(),
@@ -54,8 +56,9 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
             Precision::Mixed if !gathered => &[Capability::HiLo],
             _ => &[],
         },
-        // Nodes, points times nodes, and the temperature's loop at each stress point; each loop counts its end too.
-        iterations_per_item: ((tables.points.len() + tables.ips + 1) * (tables.nodes + 2)) as u64,
+        // Nodes twice, points and the centre times nodes, and the temperature's loop at each stress point; each loop counts
+        // its end too.
+        iterations_per_item: ((tables.points.len() + tables.ips + 3) * (tables.nodes + 2)) as u64,
         max_items_per_invocation: 1,
         params: Vec::new(),
         resident: vec![
@@ -87,6 +90,7 @@ const AVERAGED: bool = {};
 const THERMAL: bool = {};
 const MATERIALS: bool = {};
 const GATHERED: bool = {};
+const TURNED: bool = {};
 {CORE}
 {rows}
 @compute @workgroup_size({WORKGROUP})
@@ -103,6 +107,7 @@ fn {}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: 
         kernel.model.thermal,
         !kernel.block.materials.is_empty(),
         nodes == Nodes::Gathered,
+        pairs(kernel, nodes),
         tables.name,
     )
 }
@@ -179,7 +184,7 @@ fn gathered_values(kernel: &SolidKernel<'_>) -> usize {
     6 * (nodes - 1) + if kernel.model.thermal { nodes } else { 0 }
 }
 
-/// The differences to each element's first node, formed in f64.
+/// The differences to each element's first node, formed in f64; for mixed without the element's rotation.
 fn differences<'k>(kernel: &'k SolidKernel<'_>, values: usize) -> Streamed<'k> {
     let double = kernel.precision == Precision::F64;
     let size = if double { 8 } else { 4 };
@@ -201,10 +206,14 @@ fn differences<'k>(kernel: &'k SolidKernel<'_>, values: usize) -> Streamed<'k> {
 fn gather(kernel: &SolidKernel<'_>, element: usize, mut put: impl FnMut(usize, f64)) {
     let rows = &kernel.model.nodes;
     let nodes = kernel.block.nodes_of(element);
-    let first = &rows[nodes[0] as usize];
-    for (a, node) in nodes[1..].iter().enumerate() {
-        let row = &rows[*node as usize];
-        (0..6).for_each(|i| put(6 * a + i, row[i] - first[i]));
+    let mut own = [NodeRow::default(); MAX_NODES];
+    let own = &mut own[..nodes.len()];
+    own.iter_mut().zip(nodes).for_each(|(own, node)| *own = rows[*node as usize]);
+    if kernel.precision == Precision::Mixed {
+        take_rotation(kernel.block.tables, own);
+    }
+    for (a, row) in own[1..].iter().enumerate() {
+        (0..6).for_each(|i| put(6 * a + i, row[i] - own[0][i]));
     }
     if kernel.model.thermal {
         let from = 6 * (nodes.len() - 1);

@@ -4,12 +4,15 @@
 //! elements; `axial` takes plain arrays of bars.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::{Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::formats::materials::read_materials;
+use crate::formats::read_mesh;
 use crate::job::Job;
 use crate::numeric::elements::{Integration, VARIANTS};
 
@@ -49,7 +52,7 @@ const fn solid_kernel(name: &'static str, about: &'static str) -> KernelInfo {
     KernelInfo { name, item: "element", precisions: PRECISIONS, cpu_only: None, about }
 }
 
-static KERNELS: [KernelInfo; 10] = [
+const SOLID_KERNELS: [KernelInfo; 10] = [
     solid_kernel("truss2", "2-node truss, axial stress as a tensor; rounding bound from the same sums"),
     solid_kernel("tet4", "4-node tetrahedron, 1 point; rounding bound from the same sums"),
     solid_kernel("tet10", "10-node tetrahedron, 4 points; rounding bound from the same sums"),
@@ -70,6 +73,28 @@ static KERNELS: [KernelInfo; 10] = [
     solid_kernel("wedge6", "6-node wedge, 2 points; rounding bound from the same sums"),
     solid_kernel("wedge15", "15-node wedge, 9 points; rounding bound from the same sums"),
 ];
+
+/// The bars' kernel first, then one for each element.
+static KERNELS: LazyLock<Vec<KernelInfo>> = LazyLock::new(|| {
+    let bars = axial::KERNELS.iter().map(|kernel| KernelInfo { ..*kernel });
+    bars.chain(SOLID_KERNELS).collect()
+});
+
+/// Options that only one model understands.
+const SOLID_OPTIONS: [&str; 11] = [
+    "mesh",
+    "displacement",
+    "field",
+    "temperature",
+    "young",
+    "poisson",
+    "materials",
+    "integration",
+    "at",
+    "refine",
+    "principal",
+];
+const AXIAL_OPTIONS: [&str; 4] = ["elements", "displacements", "young-array", "lengths"];
 
 impl Workload for StressWorkload {
     fn name(&self) -> &'static str {
@@ -93,7 +118,7 @@ impl Workload for StressWorkload {
         };
         let choice =
             |id: &'static str, values: &'static [&'static str]| Arg::new(id).long(id).value_parser(values.to_vec());
-        vec![
+        let mut args = vec![
             choice("model", &["axial", "solid"]).help("Which model; solid when there is a --mesh, else axial"),
             file("mesh", "FILE").help("Mesh: .vtu, .vtk, .msh, .inp or .frd, also gzipped"),
             file("displacement", "FILE").help("Displacements of the mesh's nodes: .frd or .csv"),
@@ -123,15 +148,25 @@ impl Workload for StressWorkload {
                 .long("principal")
                 .action(ArgAction::SetTrue)
                 .help("Add the principal stresses s1, s2, s3 to .csv and .npy"),
-        ]
+        ];
+        args.extend(axial::args());
+        args
     }
 
-    fn prepare(&self, args: &ArgMatches, _context: &Context) -> Result<Box<dyn Job>> {
-        let mesh = args.get_one::<PathBuf>("mesh");
-        let Some(path) = mesh else {
-            return Err(Error::Usage("give --mesh FILE: a mesh with a displacement field".into()));
-        };
-        let mut mesh = input::read_mesh(path)?;
+    fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
+        let path = args.get_one::<PathBuf>("mesh");
+        let model = args.get_one::<String>("model").map(String::as_str);
+        let solid = model.map_or(path.is_some(), |model| model == "solid");
+        let (name, foreign) = if solid { ("solid", &AXIAL_OPTIONS[..]) } else { ("axial", &SOLID_OPTIONS[..]) };
+        if let Some(id) = foreign.iter().find(|id| args.value_source(id) == Some(ValueSource::CommandLine)) {
+            let hint = if solid { "" } else { "; it belongs to --mesh FILE" };
+            return Err(Error::Usage(format!("--{id} has no meaning for the {name} model{hint}")));
+        }
+        if !solid {
+            return axial::prepare(args, context);
+        }
+        let path = path.ok_or_else(|| Error::Usage("--model solid needs --mesh FILE".into()))?;
+        let mut mesh = read_mesh(path)?;
         if let Some(path) = args.get_one::<PathBuf>("displacement") {
             input::attach_displacement(&mut mesh, path)?;
         }
@@ -139,7 +174,7 @@ impl Workload for StressWorkload {
     }
 
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
-        let mut jobs: Vec<(String, Box<dyn Job>)> = Vec::new();
+        let mut jobs = axial::sized(items, context)?;
         for (kind, integration, name) in VARIANTS {
             if items > EVERY_ELEMENT_UP_TO && !["tet4", "hex8"].contains(&name) {
                 continue;

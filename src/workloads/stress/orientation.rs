@@ -6,7 +6,6 @@ use super::model::{Block, Model, NodeRow};
 use super::seq::Point;
 use crate::error::{Error, Result};
 use crate::formats::mesh::CellKind;
-use crate::numeric::elements::Integration;
 
 /// A determinant below this part of the cube of the element's extent counts as zero: a cell 10^7 times thinner than
 /// wide in two directions still passes.
@@ -54,7 +53,7 @@ pub(super) fn check(model: &Model) -> Result<Vec<String>> {
         if let Some((element, shape)) = bad {
             let why = match shape {
                 Shape::Degenerate => "has no volume (det J is 0)",
-                _ => "is turned inside out in part (det J changes sign between its integration points)",
+                _ => "is turned inside out in part (det J changes sign inside)",
             };
             let kind = block.tables.kind.name();
             return Err(Error::Model(format!(
@@ -89,8 +88,8 @@ fn shape(model: &Model, block: &Block, element: usize) -> Shape {
         signs[usize::from(det < 0.0)] = true;
         det.abs() > least && det.is_finite()
     };
-    let centre = tables.integration == Integration::Incompatible;
-    let solid = (0..tables.points.len()).all(|p| look(tables.derivatives_at(p))) && (!centre || look(&tables.centre));
+    // The centre is where incompatible modes and the mixed precision's rotation are taken.
+    let solid = (0..tables.points.len()).all(|p| look(tables.derivatives_at(p))) && look(&tables.centre);
     match (solid, signs) {
         (false, _) => Shape::Degenerate,
         (true, [true, true]) => Shape::Twisted,

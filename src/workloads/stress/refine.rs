@@ -138,8 +138,7 @@ fn split(model: &mut Model) -> Result<()> {
                 centre += 1;
             }
         }
-        let children = |ids: &[u32]| ids.iter().flat_map(|id| [*id; 8]).collect();
-        block.materials = children(&block.materials);
+        block.materials = block.materials.iter().flat_map(|id| [*id; 8]).collect();
         block.cells = block.cells.iter().flat_map(|cell| (0..8).map(move |child| 8 * cell + child)).collect();
         block.connectivity = connectivity;
         debug_assert_eq!(block.len(), 8 * cells);

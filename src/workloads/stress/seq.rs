@@ -3,6 +3,8 @@
 //! J = sum_a (x_a - x_0) (x) dN_a, G = sum_a (u_a - u_0) (x) dN_a, H = G J^-1,
 //! stress = C : (sym(H) - alpha (T - T0)).
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 use super::model::NodeRow;
 use crate::formats::mesh::CellKind;
 use crate::numeric::elements::{ElementTables, Integration};
@@ -45,6 +47,12 @@ impl Point {
         Self { j, g, adj, det }
     }
 
+    /// H, the displacement gradient.
+    #[must_use]
+    pub fn gradient(&self) -> Matrix3 {
+        self.numerator().map(|row| row.map(|n| n / self.det))
+    }
+
     /// G adj: the displacement gradient times `det`.
     #[must_use]
     pub fn numerator(&self) -> Matrix3 {
@@ -81,7 +89,7 @@ pub fn element(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, t
     let elastic = |h: &Matrix3, ip: usize| {
         let mut strain = symmetric(h);
         if thermal {
-            let rise = temperature_rise(tables.values_at(ip), rows, material);
+            let rise = temperature_rise(tables.temperature_at(ip), rows, material);
             (0..3).for_each(|i| strain[i] -= material.alpha[i] * rise);
         }
         material.stress(&strain)
@@ -100,7 +108,7 @@ pub fn element(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, t
         return;
     }
     for (ip, point) in points.iter().enumerate() {
-        out[ip] = elastic(&point.numerator().map(|row| row.map(|n| n / point.det)), ip);
+        out[ip] = elastic(&point.gradient(), ip);
     }
     if tables.integration == Integration::Incompatible {
         let modes = Incompatible::solve(tables, rows, points, material, &out[..points.len()]);
@@ -137,7 +145,7 @@ fn truss(tables: &ElementTables, rows: &[NodeRow], material: &Stiffness, thermal
     let square = dx[0] * dx[0] + dx[1] * dx[1] + dx[2] * dx[2];
     let mut strain = (dx[0] * du[0] + dx[1] * du[1] + dx[2] * du[2]) / square;
     if thermal {
-        strain -= material.alpha[0] * temperature_rise(tables.values_at(0), rows, material);
+        strain -= material.alpha[0] * temperature_rise(tables.temperature_at(0), rows, material);
     }
     let axial = material.young * strain;
     [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (dx[i] * dx[k] / square))

@@ -1,5 +1,6 @@
 //! The solid model as a job: prepare a mesh, run one kernel per element variant, answer, check, save.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -292,7 +293,10 @@ fn largest<T: Copy + PartialOrd + Default>(values: &[T], most: T) -> Option<usiz
             }
         }
         if fine.contains(&false) {
-            return block.iter().position(|value| !(*value <= most)).map(|i| b * BLOCK + i);
+            return block
+                .iter()
+                .position(|value| value.partial_cmp(&most).is_none_or(Ordering::is_gt))
+                .map(|i| b * BLOCK + i);
         }
         let top = high.into_iter().fold(T::default(), |a, b| if b > a { b } else { a });
         if best.is_none_or(|(_, known)| top > known) {

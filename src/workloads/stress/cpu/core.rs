@@ -10,6 +10,8 @@ pub(super) struct Material<T, const W: usize> {
     pub(super) normal: [Lanes<T, W>; 6],
     /// 2 G12, 2 G13, 2 G23.
     pub(super) shear: [Lanes<T, W>; 3],
+    /// E of trusses.
+    pub(super) young: Lanes<T, W>,
 }
 
 impl<T: Real, const W: usize> Material<T, W> {
@@ -19,13 +21,14 @@ impl<T: Real, const W: usize> Material<T, W> {
         Self {
             normal: material.normal.map(|c| Lanes::splat(T::from_f64(c))),
             shear: material.shear.map(|c| Lanes::splat(T::from_f64(c))),
+            young: Lanes::splat(T::from_f64(material.young)),
         }
     }
 
     /// Element `l`'s material is `pick(l)`.
     #[inline(always)]
     pub(super) fn each<'s>(pick: impl Fn(usize) -> &'s Stiffness) -> Self {
-        let mut all = Self { normal: [Lanes::zero(); 6], shear: [Lanes::zero(); 3] };
+        let mut all = Self { normal: [Lanes::zero(); 6], shear: [Lanes::zero(); 3], young: Lanes::zero() };
         for l in 0..W {
             let material = pick(l);
             for c in 0..6 {
@@ -34,6 +37,7 @@ impl<T: Real, const W: usize> Material<T, W> {
             for c in 0..3 {
                 all.shear[c].0[l] = T::from_f64(material.shear[c]);
             }
+            all.young.0[l] = T::from_f64(material.young);
         }
         all
     }

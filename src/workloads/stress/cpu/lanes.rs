@@ -10,6 +10,10 @@ pub(super) trait Real:
 {
     /// The nearest value.
     fn from_f64(value: f64) -> Self;
+    /// The same value.
+    fn to_f64(self) -> f64;
+    /// Whether it is neither infinite nor NaN.
+    fn finite(self) -> bool;
     /// The square root.
     fn root(self) -> Self;
     /// `self * b + c`, fused when `FMA`.
@@ -20,6 +24,14 @@ impl Real for f64 {
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self
+    }
+    #[inline(always)]
+    fn finite(self) -> bool {
+        self.abs() <= f64::MAX
     }
     #[inline(always)]
     fn root(self) -> Self {
@@ -35,6 +47,14 @@ impl Real for f32 {
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value as f32
+    }
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        f64::from(self)
+    }
+    #[inline(always)]
+    fn finite(self) -> bool {
+        self.abs() <= f32::MAX
     }
     #[inline(always)]
     fn root(self) -> Self {
@@ -86,6 +106,26 @@ impl<T: Real, const W: usize> Lanes<T, W> {
     #[inline(always)]
     pub(super) fn scale_add<const FMA: bool>(self, b: T, c: Self) -> Self {
         self.fma::<FMA>(Self::splat(b), c)
+    }
+
+    /// Rounded to `U`, or the same values in it.
+    #[inline(always)]
+    pub(super) fn convert<U: Real>(self) -> Lanes<U, W> {
+        let mut out = [U::default(); W];
+        for l in 0..W {
+            out[l] = U::from_f64(self.0[l].to_f64());
+        }
+        Lanes(out)
+    }
+
+    /// Zero in place of NaN and infinity.
+    #[inline(always)]
+    pub(super) fn finite_or_zero(self) -> Self {
+        let mut out = self.0;
+        for value in &mut out {
+            *value = if value.finite() { *value } else { T::default() };
+        }
+        Self(out)
     }
 
     #[inline(always)]

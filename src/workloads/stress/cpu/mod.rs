@@ -3,6 +3,8 @@
 //! Node data come as one cache line per node ([`stage`]), the arithmetic runs on lanes ([`core`], [`hex8`]), results are
 //! staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 use crate::formats::mesh::CellKind;
 use crate::multiversion;
 use crate::numeric::elements::{ElementTables, Integration};
@@ -59,7 +61,7 @@ impl<Node> Task<'_, Node> {
             let points = &self.connectivity[element * n..][..n];
             for (ip, strain) in into.iter_mut().enumerate() {
                 let mut rise = 0.0;
-                for (value, point) in self.tables.values_at(ip).iter().zip(points) {
+                for (value, point) in self.tables.temperature_at(ip).iter().zip(points) {
                     rise += value * (self.rows[*point as usize][6] - material.reference_temperature);
                 }
                 for i in 0..3 {
@@ -157,7 +159,8 @@ fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usi
     ),
 ) {
     let count = task.connectivity.len() / N;
-    let mut differences = [[Lanes::zero(); 6]; N];
+    let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
+    let (mut wide, mut narrow) = ([[Lanes::zero(); 6]; N], [[Lanes::zero(); 6]; N]);
     let mut staged = Staged::new();
     let mut free = [[Lanes::zero(); 3]; P];
     let mut material = Material::uniform(&task.materials[0]);
@@ -165,14 +168,15 @@ fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usi
         if !task.material_ids.is_empty() {
             material = Material::each(|l| task.material((start + l).min(count - 1)));
         }
-        gather::<FMA, M, N, W>(task.nodes, task.connectivity, start, &mut differences);
+        gather::<FMA, M, N, W>(task.nodes, task.connectivity, start, &mut wide);
+        let differences = M::narrow::<FMA, N, W>(&wide, &centre, &mut narrow);
         let free = if task.thermal {
             task.free_strain(start, &mut free);
             Some(&free)
         } else {
             None
         };
-        compute(&differences, &material, free, &mut staged);
+        compute(differences, &material, free, &mut staged);
         staged.flush(columns, start, W.min(count - start), task.stream);
     }
 }
@@ -259,27 +263,16 @@ fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>
 /// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
 #[inline(always)]
 fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let count = task.connectivity.len() / 2;
-    let mut differences = [[Lanes::<M::Real, W>::zero(); 6]; 2];
-    let mut staged = Staged::<M::Real, 1, W>::new();
-    let mut free = [[Lanes::zero(); 3]; 1];
-    for start in (0..count).step_by(W) {
-        gather::<FMA, M, 2, W>(task.nodes, task.connectivity, start, &mut differences);
-        let d = &differences[1];
+    groups::<FMA, M, 2, 1, W>(task, columns, |d, material, free, out| {
+        let d = &d[1];
         let dot = |a: usize, b: usize| d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]));
         let inverse = Lanes::splat(M::Real::from_f64(1.0)) / dot(0, 0);
         let mut strain = dot(0, 3) * inverse;
-        if task.thermal {
-            task.free_strain(start, &mut free);
+        if let Some(free) = free {
             strain = strain - free[0][0];
         }
-        let mut axial = strain;
-        for l in 0..W {
-            axial.0[l] = strain.0[l] * M::Real::from_f64(task.material((start + l).min(count - 1)).young);
-        }
-        let axial = axial * inverse;
+        let axial = strain * material.young * inverse;
         let stress = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (d[i] * d[k]));
-        staged.put(0, &with_mises::<FMA, M::Real, W>(stress));
-        staged.flush(columns, start, W.min(count - start), task.stream);
-    }
+        out.put(0, &with_mises::<FMA, M::Real, W>(stress));
+    });
 }

@@ -4,6 +4,7 @@
 //! (four components at a time), then four elements' rows are transposed in registers: two shuffles for each vector of
 //! four, where single loads and stores would cost twice the time of everything else.
 
+use super::core::{adjugate, product, zero_matrix};
 use super::lanes::{Lanes, Real};
 use crate::workloads::stress::model::NodeRow;
 
@@ -11,23 +12,34 @@ use crate::workloads::stress::model::NodeRow;
 pub(super) trait Mode {
     /// A node row.
     type Node: Copy;
-    /// The core's number.
+    /// The number type of differences.
+    type Wide: Real;
+    /// The core's number type.
     type Real: Real;
 
     /// Differences `rows[l] - first[l]` of the four components from `at` on, transposed: component by row, element by
     /// column. On x86-64 `FMA` must only be true in code that is compiled for AVX2.
-    fn quad<const FMA: bool>(rows: [&Self::Node; 4], first: [&Self::Node; 4], at: usize) -> [[Self::Real; 4]; 4];
+    fn quad<const FMA: bool>(rows: [&Self::Node; 4], first: [&Self::Node; 4], at: usize) -> [[Self::Wide; 4]; 4];
+
+    /// The differences as the core takes them: `wide` itself, or `into` filled from it. `centre` holds dN/dxi at the
+    /// element's centre.
+    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
+        wide: &'d Differences<Self::Wide, N, W>,
+        centre: &[[Self::Real; 3]; N],
+        into: &'d mut Differences<Self::Real, N, W>,
+    ) -> &'d Differences<Self::Real, N, W>;
 }
 
 /// f64 throughout.
 pub(super) struct Double;
-/// Differences in f64, the rest in f32.
+/// Differences in f64, less the element's rotation; the rest in f32.
 pub(super) struct Mixed;
 /// Rows already rounded to f32.
 pub(super) struct Single;
 
 impl Mode for Double {
     type Node = NodeRow;
+    type Wide = f64;
     type Real = f64;
     #[inline(always)]
     fn quad<const FMA: bool>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
@@ -39,19 +51,19 @@ impl Mode for Double {
         }
         std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
     }
-}
-
-impl Mode for Mixed {
-    type Node = NodeRow;
-    type Real = f32;
     #[inline(always)]
-    fn quad<const FMA: bool>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f32; 4]; 4] {
-        Double::quad::<FMA>(rows, first, at).map(|component| component.map(|d| d as f32))
+    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
+        wide: &'d Differences<f64, N, W>,
+        _centre: &[[f64; 3]; N],
+        _into: &'d mut Differences<f64, N, W>,
+    ) -> &'d Differences<f64, N, W> {
+        wide
     }
 }
 
 impl Mode for Single {
     type Node = [f32; 8];
+    type Wide = f32;
     type Real = f32;
     #[inline(always)]
     fn quad<const FMA: bool>(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
@@ -63,6 +75,84 @@ impl Mode for Single {
         #[cfg(not(target_arch = "x86_64"))]
         std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
     }
+    #[inline(always)]
+    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
+        wide: &'d Differences<f32, N, W>,
+        _centre: &[[f32; 3]; N],
+        _into: &'d mut Differences<f32, N, W>,
+    ) -> &'d Differences<f32, N, W> {
+        wide
+    }
+}
+
+impl Mode for Mixed {
+    type Node = NodeRow;
+    type Wide = f64;
+    type Real = f32;
+    #[inline(always)]
+    fn quad<const FMA: bool>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
+        Double::quad::<FMA>(rows, first, at)
+    }
+    /// Slender bodies turn far more than they stretch, and f32 would round the turn: the rotation at the element's centre
+    /// is estimated in f32, then subtracted in f64, `du - W dx` with `W` skew. The strain, the symmetric part, does not
+    /// see it.
+    #[inline(always)]
+    fn narrow<'d, const FMA: bool, const N: usize, const W: usize>(
+        wide: &'d Differences<f64, N, W>,
+        centre: &[[f32; 3]; N],
+        into: &'d mut Differences<f32, N, W>,
+    ) -> &'d Differences<f32, N, W> {
+        for a in 1..N {
+            for c in 0..6 {
+                into[a][c] = wide[a][c].convert();
+            }
+        }
+        let rotation = rotation::<FMA, f32, N, W>(into, centre).map(Lanes::convert::<f64>);
+        for a in 1..N {
+            let [x, y, z, u, v, w] = &wide[a];
+            let minus = rotation.map(|r| -r);
+            into[a][3] = minus[0].fma::<FMA>(*y, minus[1].fma::<FMA>(*z, *u)).convert();
+            into[a][4] = rotation[0].fma::<FMA>(*x, minus[2].fma::<FMA>(*z, *v)).convert();
+            into[a][5] = rotation[1].fma::<FMA>(*x, rotation[2].fma::<FMA>(*y, *w)).convert();
+        }
+        into
+    }
+}
+
+/// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; 0 where it has none. A truss turns about
+/// dx (x) du.
+#[inline(always)]
+fn rotation<const FMA: bool, T: Real, const N: usize, const W: usize>(
+    d: &Differences<T, N, W>,
+    centre: &[[T; 3]; N],
+) -> [Lanes<T, W>; 3] {
+    let half = Lanes::splat(T::from_f64(0.5));
+    let (twice, divisor) = if N == 2 {
+        let [x, y, z, u, v, w] = &d[1];
+        let square = z.fma::<FMA>(*z, y.fma::<FMA>(*y, *x * *x));
+        let minor = |a: &Lanes<T, W>, b: &Lanes<T, W>, c: &Lanes<T, W>, e: &Lanes<T, W>| a.fma::<FMA>(*b, -(*c * *e));
+        // (du dx' - dx du') / L^2: takes the whole lateral part of du away.
+        ([minor(u, y, x, v), minor(u, z, x, w), minor(v, z, y, w)], half * square)
+    } else {
+        let (mut j, mut g) = (zero_matrix::<T, W>(), zero_matrix::<T, W>());
+        for i in 0..3 {
+            for k in 0..3 {
+                if N == 4 {
+                    (j[i][k], g[i][k]) = (d[k + 1][i], d[k + 1][3 + i]);
+                } else {
+                    for a in 1..N {
+                        j[i][k] = d[a][i].scale_add::<FMA>(centre[a][k], j[i][k]);
+                        g[i][k] = d[a][3 + i].scale_add::<FMA>(centre[a][k], g[i][k]);
+                    }
+                }
+            }
+        }
+        let (adj, det) = adjugate::<FMA, T, W>(&j);
+        let n = product::<FMA, T, W>(&g, &adj);
+        ([n[0][1] - n[1][0], n[0][2] - n[2][0], n[1][2] - n[2][1]], det)
+    };
+    let factor = half / divisor;
+    twice.map(|w| (w * factor).finite_or_zero())
 }
 
 /// Differences of `W` elements, `[node][component]`; node 0's are zero and not written.
@@ -74,7 +164,7 @@ pub(super) fn gather<const FMA: bool, M: Mode, const N: usize, const W: usize>(
     nodes: &[M::Node],
     connectivity: &[u32],
     start: usize,
-    into: &mut Differences<M::Real, N, W>,
+    into: &mut Differences<M::Wide, N, W>,
 ) {
     let last = connectivity.len() / N - 1;
     for quad in 0..W / 4 {
@@ -166,7 +256,7 @@ mod tests {
             rows[pair[1] as usize][c] - rows[pair[0] as usize][c]
         };
         let mut double = [[Lanes::<f64, 8>::zero(); 6]; 2];
-        let mut mixed = [[Lanes::<f32, 8>::zero(); 6]; 2];
+        let mut mixed = [[Lanes::<f64, 8>::zero(); 6]; 2];
         let mut narrow = [[Lanes::<f32, 8>::zero(); 6]; 2];
         for vector in [false, Simd::detect() >= Simd::Avx2 || cfg!(target_arch = "aarch64")] {
             if vector {
@@ -181,7 +271,7 @@ mod tests {
             for c in 0..6 {
                 for l in 0..8 {
                     assert_eq!(double[1][c].0[l], expected(l, c), "{vector} {c} {l}");
-                    assert_eq!(f64::from(mixed[1][c].0[l]), expected(l, c));
+                    assert_eq!(mixed[1][c].0[l], expected(l, c));
                     assert_eq!(f64::from(narrow[1][c].0[l]), expected(l, c));
                 }
             }

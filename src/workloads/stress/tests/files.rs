@@ -85,7 +85,7 @@ fn vtu_reads_back_with_stresses() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.vtu");
         job.save(&outputs, &path).unwrap();
-        input::read_mesh(&path)
+        crate::formats::read_mesh(&path)
     };
     job.at = At::Element;
     let back = read(&job).unwrap();

@@ -1,5 +1,7 @@
 //! Tests of the solid model, by what they compare with.
 
+#![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
+
 mod assignment;
 mod bounds;
 mod calculix;
@@ -11,9 +13,9 @@ mod gpu;
 use std::path::PathBuf;
 
 use super::generate::box_mesh;
+use super::kernel::SolidKernel;
 use super::options::SolidOptions;
 use super::solid::{SolidJob, prepare};
-use super::{input, kernel::SolidKernel};
 use crate::formats::mesh::{CellBlock, CellKind, Elastic, Field, Material, Mesh};
 use crate::job::{Chunk, Job, Kernel, Output, Precision};
 use crate::numeric::elements::Integration;
@@ -28,7 +30,7 @@ fn data(name: &str) -> PathBuf {
 }
 
 fn mesh(case: &str) -> Mesh {
-    input::read_mesh(&data(&format!("{case}/{case}.vtu.gz"))).unwrap()
+    crate::formats::read_mesh(&data(&format!("{case}/{case}.vtu.gz"))).unwrap()
 }
 
 fn job(case: &str) -> SolidJob {
