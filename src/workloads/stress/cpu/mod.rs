@@ -19,7 +19,7 @@ mod lanes;
 mod stage;
 mod write;
 
-use self::core::{Material, adjugate, product, symmetric, with_mises, zero_matrix};
+use self::core::{Material, Matrix, adjugate, product, symmetric, with_mises, zero_matrix};
 use lanes::{Lanes, Real};
 use stage::{Differences, Double, Mixed, Mode, Single, gather};
 use write::Staged;
@@ -146,17 +146,25 @@ mod by_element {
     precision!(f32, single, Single, f32, [f32; 8], 16);
 }
 
-/// Walks the chunk in groups of `W` elements: material constants, gather, `compute`, results.
+/// What is computed for a group of `W` elements with `N` nodes and `P` stress points. A trait and not a closure: a closure
+/// cannot be marked `#[inline(always)]`, and one that the compiler leaves out of line loses the instruction set of the
+/// function that calls it (each `mul_add` is then a library call).
+trait Element<T: Real, const N: usize, const P: usize, const W: usize> {
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, N, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; P]>,
+        out: &mut Staged<T, P, W>,
+    );
+}
+
+/// Walks the chunk in groups of `W` elements: material constants, gather, `element.compute`, results.
 #[inline(always)]
 fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
     task: &Task<'_, M::Node>,
     columns: &mut [&mut [M::Real]; 7],
-    compute: impl Fn(
-        &Differences<M::Real, N, W>,
-        &Material<M::Real, W>,
-        Option<&[[Lanes<M::Real, W>; 3]; P]>,
-        &mut Staged<M::Real, P, W>,
-    ),
+    element: &impl Element<M::Real, N, P, W>,
 ) {
     let count = task.connectivity.len() / N;
     let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
@@ -176,103 +184,189 @@ fn groups<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usi
         } else {
             None
         };
-        compute(differences, &material, free, &mut staged);
+        element.compute::<FMA>(differences, &material, free, &mut staged);
         staged.flush(columns, start, W.min(count - start), task.stream);
     }
 }
 
-/// Any element, from its tables: N nodes, P points, each of which is a stress point.
-#[inline(always)]
-fn solid<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
-    task: &Task<'_, M::Node>,
-    columns: &mut [&mut [M::Real]; 7],
-) {
-    let one = Lanes::splat(M::Real::from_f64(1.0));
-    let dn: [[[M::Real; 3]; N]; P] =
-        std::array::from_fn(|p| std::array::from_fn(|a| task.tables.derivatives_at(p)[a].map(M::Real::from_f64)));
-    groups::<FMA, M, N, P, W>(task, columns, |d, material, free, out| {
+/// Any element, from its tables: dN/dxi at P points, each of which is a stress point.
+struct Solid<T, const N: usize, const P: usize> {
+    dn: [[[T; 3]; N]; P],
+}
+
+impl<T: Real, const N: usize, const P: usize, const W: usize> Element<T, N, P, W> for Solid<T, N, P> {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, N, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; P]>,
+        out: &mut Staged<T, P, W>,
+    ) {
         for p in 0..P {
-            let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
+            let (mut j, mut g) = (zero_matrix::<T, W>(), zero_matrix::<T, W>());
             // By component: six running sums stay in registers on AVX2 too.
             for i in 0..3 {
                 let mut sums = [[Lanes::zero(); 3]; 2];
                 for a in 1..N {
                     let (x, u) = (d[a][i], d[a][3 + i]);
                     for k in 0..3 {
-                        sums[0][k] = x.scale_add::<FMA>(dn[p][a][k], sums[0][k]);
-                        sums[1][k] = u.scale_add::<FMA>(dn[p][a][k], sums[1][k]);
+                        sums[0][k] = x.scale_add::<FMA>(self.dn[p][a][k], sums[0][k]);
+                        sums[1][k] = u.scale_add::<FMA>(self.dn[p][a][k], sums[1][k]);
                     }
                 }
                 (j[i], g[i]) = (sums[0], sums[1]);
             }
-            let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
-            let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
-            if let Some(free) = free {
-                (0..3).for_each(|i| strain[i] = strain[i] - free[p][i]);
-            }
-            out.put(p, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
+            finish::<FMA, T, P, W>(&j, &g, p, material, free, out);
         }
-    });
+    }
+}
+
+/// Stress of J and G at point `p`.
+#[inline(always)]
+fn finish<const FMA: bool, T: Real, const P: usize, const W: usize>(
+    j: &Matrix<T, W>,
+    g: &Matrix<T, W>,
+    p: usize,
+    material: &Material<T, W>,
+    free: Option<&[[Lanes<T, W>; 3]; P]>,
+    out: &mut Staged<T, P, W>,
+) {
+    let one = Lanes::splat(T::from_f64(1.0));
+    let (adj, det) = adjugate::<FMA, T, W>(j);
+    let mut strain = symmetric(&product::<FMA, T, W>(g, &adj), one / det);
+    if let Some(free) = free {
+        for i in 0..3 {
+            strain[i] = strain[i] - free[p][i];
+        }
+    }
+    out.put(p, &with_mises::<FMA, T, W>(material.stress::<FMA>(&strain)));
+}
+
+#[inline(always)]
+fn solid<const FMA: bool, M: Mode, const N: usize, const P: usize, const W: usize>(
+    task: &Task<'_, M::Node>,
+    columns: &mut [&mut [M::Real]; 7],
+) {
+    let dn = std::array::from_fn(|p| std::array::from_fn(|a| task.tables.derivatives_at(p)[a].map(M::Real::from_f64)));
+    groups::<FMA, M, N, P, W>(task, columns, &Solid::<M::Real, N, P> { dn });
 }
 
 /// The 4-node tetrahedron: the columns of J are its edges from the first node.
-#[inline(always)]
-fn tet4_all<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let one = Lanes::splat(M::Real::from_f64(1.0));
-    groups::<FMA, M, 4, 1, W>(task, columns, |d, material, free, out| {
-        let (mut j, mut g) = (zero_matrix::<M::Real, W>(), zero_matrix::<M::Real, W>());
+struct Tet4;
+
+impl<T: Real, const W: usize> Element<T, 4, 1, W> for Tet4 {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, 4, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; 1]>,
+        out: &mut Staged<T, 1, W>,
+    ) {
+        let (mut j, mut g) = (zero_matrix::<T, W>(), zero_matrix::<T, W>());
         for i in 0..3 {
             for k in 0..3 {
                 (j[i][k], g[i][k]) = (d[k + 1][i], d[k + 1][3 + i]);
             }
         }
-        let (adj, det) = adjugate::<FMA, M::Real, W>(&j);
-        let mut strain = symmetric(&product::<FMA, M::Real, W>(&g, &adj), one / det);
-        if let Some(free) = free {
-            (0..3).for_each(|i| strain[i] = strain[i] - free[0][i]);
-        }
-        out.put(0, &with_mises::<FMA, M::Real, W>(material.stress::<FMA>(&strain)));
-    });
+        finish::<FMA, T, 1, W>(&j, &g, 0, material, free, out);
+    }
+}
+
+#[inline(always)]
+fn tet4_all<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    groups::<FMA, M, 4, 1, W>(task, columns, &Tet4);
+}
+
+/// The 8-node hexahedron, fully integrated.
+struct Hex8Full<T>(hex8::Weights<T>);
+/// The 8-node hexahedron with the volume-averaged gradient.
+struct Hex8Average<T>(hex8::Weights<T>);
+/// The 8-node hexahedron with incompatible modes: weights and the derivatives at the centre.
+struct Hex8Modes<T>(hex8::Weights<T>, [[T; 3]; 8]);
+
+impl<T: Real, const W: usize> Element<T, 8, 8, W> for Hex8Full<T> {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, 8, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; 8]>,
+        out: &mut Staged<T, 8, W>,
+    ) {
+        hex8::full::<FMA, T, W>(d, &self.0, material, free, out);
+    }
+}
+
+impl<T: Real, const W: usize> Element<T, 8, 1, W> for Hex8Average<T> {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, 8, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; 1]>,
+        out: &mut Staged<T, 1, W>,
+    ) {
+        hex8::reduced::<FMA, T, W>(d, &self.0, material, free, out);
+    }
+}
+
+impl<T: Real, const W: usize> Element<T, 8, 8, W> for Hex8Modes<T> {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, 8, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; 8]>,
+        out: &mut Staged<T, 8, W>,
+    ) {
+        hex8::incompatible::<FMA, T, W>(d, (&self.0, &self.1), material, free, out);
+    }
 }
 
 #[inline(always)]
 fn hex8_full<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
-    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
-        hex8::full::<FMA, M::Real, W>(d, &weights, material, free, out);
-    });
+    groups::<FMA, M, 8, 8, W>(task, columns, &Hex8Full(hex8::weights(task.tables)));
 }
 
 #[inline(always)]
 fn hex8_average<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
-    groups::<FMA, M, 8, 1, W>(task, columns, |d, material, free, out| {
-        hex8::reduced::<FMA, M::Real, W>(d, &weights, material, free, out);
-    });
+    groups::<FMA, M, 8, 1, W>(task, columns, &Hex8Average(hex8::weights(task.tables)));
 }
 
 #[inline(always)]
 fn hex8_modes<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    let weights = hex8::weights(task.tables);
     let centre = std::array::from_fn(|a| task.tables.centre[a].map(M::Real::from_f64));
-    groups::<FMA, M, 8, 8, W>(task, columns, |d, material, free, out| {
-        hex8::incompatible::<FMA, M::Real, W>(d, (&weights, &centre), material, free, out);
-    });
+    groups::<FMA, M, 8, 8, W>(task, columns, &Hex8Modes(hex8::weights(task.tables), centre));
 }
 
 /// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
-#[inline(always)]
-fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
-    groups::<FMA, M, 2, 1, W>(task, columns, |d, material, free, out| {
+struct Truss;
+
+impl<T: Real, const W: usize> Element<T, 2, 1, W> for Truss {
+    #[inline(always)]
+    fn compute<const FMA: bool>(
+        &self,
+        d: &Differences<T, 2, W>,
+        material: &Material<T, W>,
+        free: Option<&[[Lanes<T, W>; 3]; 1]>,
+        out: &mut Staged<T, 1, W>,
+    ) {
         let d = &d[1];
         let dot = |a: usize, b: usize| d[a + 2].fma::<FMA>(d[b + 2], d[a + 1].fma::<FMA>(d[b + 1], d[a] * d[b]));
-        let inverse = Lanes::splat(M::Real::from_f64(1.0)) / dot(0, 0);
+        let inverse = Lanes::splat(T::from_f64(1.0)) / dot(0, 0);
         let mut strain = dot(0, 3) * inverse;
         if let Some(free) = free {
             strain = strain - free[0][0];
         }
         let axial = strain * material.young * inverse;
         let stress = [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].map(|(i, k)| axial * (d[i] * d[k]));
-        out.put(0, &with_mises::<FMA, M::Real, W>(stress));
-    });
+        out.put(0, &with_mises::<FMA, T, W>(stress));
+    }
+}
+
+#[inline(always)]
+fn truss<const FMA: bool, M: Mode, const W: usize>(task: &Task<'_, M::Node>, columns: &mut [&mut [M::Real]; 7]) {
+    groups::<FMA, M, 2, 1, W>(task, columns, &Truss);
 }
