@@ -234,6 +234,9 @@ pub enum Capability {
 /// buffer per [`GpuSlot::resident`], then one per [`GpuSlot::streamed`], then one read-write storage buffer for the
 /// output.
 ///
+/// Invocations numbered `invocations` and above must neither write nor read out of turn: a dispatch may hold more than the
+/// chunk needs, and one without any work compiles the kernel.
+///
 /// The uniform block starts with the eight words of `struct Dispatch` in `shaders/common/dispatch.wgsl`: `start_lo`,
 /// `start_hi`, `count_lo`, `count_hi` (the chunk), `per_invocation` (items each invocation handles), `zero` (always 0,
 /// opaque to the optimiser), `invocations`, `stride` (values between two columns of the output); then the slot's own
