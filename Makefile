@@ -2,6 +2,8 @@
 .PHONY: run test lint unit doc bench bench-peers setup clean
 
 CARGO ?= cargo
+# Some Vulkan loaders complain on stderr when a machine without a session does not set it.
+export XDG_RUNTIME_DIR ?= /tmp
 
 # The main job: a real bracket under load, its stresses on the gpu, checked and compared with the processor.
 run: setup

@@ -181,7 +181,7 @@ fn run_command() -> Command {
 /// innermost subcommand).
 ///
 /// # Errors
-/// [`crate::Error::Usage`] for a setting that does not exist or does not fit.
+/// [`crate::error::Error::Usage`] for a setting that does not exist or does not fit.
 pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
     let mut layers = Layers::default();
     match top.get_one::<std::path::PathBuf>("config") {

@@ -194,6 +194,12 @@ pub trait Kernel: Send + Sync {
         Err(format!("{} has no GPU form", self.name()))
     }
 
+    /// A second WGSL slot for devices where the resident inputs of [`Kernel::gpu`] do not fit: whatever grows with the
+    /// job is streamed. `None` when there is none.
+    fn gpu_streamed(&self) -> Option<GpuSlot<'_>> {
+        None
+    }
+
     /// Adds the partials that the WGSL slot wrote (see [`GpuOutput::Partials`]) to `fold`. The default reads each
     /// `u32` as a count for word 0.
     fn fold_gpu(&self, partials: &[u32], fold: &mut [u64; FOLD_WORDS]) {
@@ -228,6 +234,9 @@ pub enum Capability {
 /// buffer per [`GpuSlot::resident`], then one per [`GpuSlot::streamed`], then one read-write storage buffer for the
 /// output.
 ///
+/// Invocations numbered `invocations` and above must neither write nor read out of turn: a dispatch may hold more than the
+/// chunk needs, and one without any work compiles the kernel.
+///
 /// The uniform block starts with the eight words of `struct Dispatch` in `shaders/common/dispatch.wgsl`: `start_lo`,
 /// `start_hi`, `count_lo`, `count_hi` (the chunk), `per_invocation` (items each invocation handles), `zero` (always 0,
 /// opaque to the optimiser), `invocations`, `stride` (values between two columns of the output); then the slot's own
@@ -260,9 +269,40 @@ pub struct GpuSlot<'k> {
 pub struct Resident<'k> {
     /// Buffer label.
     pub label: &'static str,
-    /// Its bytes.
-    pub bytes: Cow<'k, [u8]>,
+    /// Its bytes, or how to make them.
+    pub data: ResidentData<'k>,
 }
+
+/// The bytes of a [`Resident`] input.
+pub enum ResidentData<'k> {
+    /// They lie in memory.
+    Plain(Cow<'k, [u8]>),
+    /// They are made on their way to the device (node data split into hi/lo pairs), so that no second copy is kept.
+    Made {
+        /// Number of elements.
+        elements: u64,
+        /// Bytes of one element.
+        bytes_per_element: usize,
+        /// Writes the bytes of a range of elements.
+        fill: Fill<'k>,
+    },
+}
+
+impl Resident<'_> {
+    /// Number of bytes; saturates.
+    #[must_use]
+    pub fn n_bytes(&self) -> u64 {
+        match &self.data {
+            ResidentData::Plain(bytes) => bytes.len() as u64,
+            ResidentData::Made { elements, bytes_per_element, .. } => {
+                elements.saturating_mul(*bytes_per_element as u64)
+            }
+        }
+    }
+}
+
+/// Writes the bytes of a range of items; the slice has exactly the bytes of that range.
+pub type Fill<'k> = Box<dyn Fn(Chunk, &mut [u8]) + Send + Sync + 'k>;
 
 /// An input of which a chunk needs only its own items (connectivity).
 pub struct Streamed<'k> {
@@ -271,8 +311,7 @@ pub struct Streamed<'k> {
     /// Bytes per item.
     pub bytes_per_item: usize,
     /// Writes the bytes of a chunk's items; the slice has exactly `chunk.len() * bytes_per_item` bytes.
-    #[expect(clippy::type_complexity, reason = "a borrowed closure, named by its field")]
-    pub fill: Box<dyn Fn(Chunk, &mut [u8]) + Send + Sync + 'k>,
+    pub fill: Fill<'k>,
 }
 
 /// What the output buffer holds after a dispatch.

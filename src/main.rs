@@ -13,6 +13,11 @@ use hetero::workloads::WORKLOADS;
 use hetero::{cli, config, report, run, signals};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "gpu")]
+    // SAFETY: the first thing that this process does; there is no other thread.
+    unsafe {
+        hetero::gpu::adapters::quiet_loader();
+    }
     let matches = match cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {

@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::gpu::device::{Device, on_own_thread};
 use crate::gpu::selftest::{self, SelfTest};
 use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
-use crate::job::{ChunkOut, GpuSlot, Job, Kernel, Precision};
-use crate::plan::device::{IN_FLIGHT, chunk_rule};
+use crate::job::{Capability, ChunkOut, GpuSlot, Job, Kernel, Precision};
+use crate::plan::device::{IN_FLIGHT, Misfit, chunk_rule};
 use crate::plan::{ChunkRule, DeviceLimits};
 
 /// The registry entry.
@@ -65,17 +65,35 @@ impl Gpu {
         Error::Unavailable { backend: self.id.clone(), why }
     }
 
-    /// The kernel's slot, when it has one and the adapter passed what it needs.
-    fn slot<'k>(&self, kernel: &'k dyn Kernel) -> Result<GpuSlot<'k>> {
+    /// The kernel's slot and how it is cut: the streamed form where the resident inputs of the other do not fit.
+    fn slot<'k>(&self, kernel: &'k dyn Kernel) -> Result<(GpuSlot<'k>, ChunkRule)> {
         let slot = kernel.gpu().map_err(|why| self.unavailable(format!("{why}; use --backend cpu")))?;
-        let mut test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.needs.iter().any(|need| test.has(*need) != Some(true)) {
-            let begin = Instant::now();
-            let done = on_own_thread(|| selftest::ensure(&self.device, &test, slot.needs))?;
-            *self.test_seconds.lock().unwrap_or_else(PoisonError::into_inner) += begin.elapsed().as_secs_f64();
-            *test = done?;
+        self.require(slot.needs)?;
+        let limits = self.limits();
+        let misfit = match chunk_rule(kernel, &slot, &limits) {
+            Ok(rule) => return Ok((slot, rule)),
+            Err(misfit) => misfit,
+        };
+        if let (Misfit::Binding { .. } | Misfit::Memory { .. }, Some(streamed)) = (&misfit, kernel.gpu_streamed()) {
+            self.require(streamed.needs)?;
+            if let Ok(rule) = chunk_rule(kernel, &streamed, &limits) {
+                return Ok((streamed, rule));
+            }
         }
-        Ok(slot)
+        Err(self.unavailable(format!("{}: {misfit}", kernel.name())))
+    }
+
+    /// Makes sure that the adapter passed what a kernel `needs`.
+    fn require(&self, needs: &[Capability]) -> Result<()> {
+        let mut test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
+        if needs.iter().all(|need| test.has(*need) == Some(true)) {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let done = on_own_thread(|| selftest::ensure(&self.device, &test, needs))?;
+        *self.test_seconds.lock().unwrap_or_else(PoisonError::into_inner) += begin.elapsed().as_secs_f64();
+        *test = done?;
+        Ok(())
     }
 
     /// Compiles the kernel unless it is; the seconds that took.
@@ -93,11 +111,6 @@ impl Gpu {
     fn limits(&self) -> DeviceLimits {
         let test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
         self.device.limits(test.max_iterations())
-    }
-
-    fn rule(&self, kernel: &dyn Kernel, slot: &GpuSlot<'_>) -> Result<ChunkRule> {
-        chunk_rule(kernel, slot, &self.limits())
-            .map_err(|misfit| self.unavailable(format!("{}: {misfit}", kernel.name())))
     }
 }
 
@@ -123,12 +136,12 @@ impl Backend for Gpu {
     }
 
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
-        self.rule(kernel, &self.slot(kernel)?)
+        Ok(self.slot(kernel)?.1)
     }
 
     fn prepare(&mut self, kernel: &dyn Kernel) -> Result<f64> {
         let begin = Instant::now();
-        let slot = self.slot(kernel)?;
+        let (slot, _) = self.slot(kernel)?;
         self.compile(kernel, &slot)?;
         let tests = self.test_seconds.get_mut().unwrap_or_else(PoisonError::into_inner);
         Ok(begin.elapsed().as_secs_f64() + std::mem::take(tests))
@@ -136,11 +149,11 @@ impl Backend for Gpu {
 
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {
         let begin = Instant::now();
-        let slot = self.slot(kernel)?;
+        let (slot, rule) = self.slot(kernel)?;
         let slot_seconds = begin.elapsed().as_secs_f64();
         let compile = self.compile(kernel, &slot)?;
         let limits = self.limits();
-        let most = self.rule(kernel, &slot)?.max.min(kernel.items());
+        let most = rule.max.min(kernel.items());
         let compiled = self.compiled.get_mut(&Compiled::key(kernel, &slot));
         let compiled = compiled.ok_or_else(|| Error::Internal("a prepared kernel is not there".into()))?;
         let (device, arena) = (&self.device, &mut self.arena);

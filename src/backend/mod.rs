@@ -167,6 +167,9 @@ pub trait Backend: Send {
     }
 }
 
+/// Opens a backend, or its Nth device.
+pub type Open = fn(&BackendOptions, Option<usize>) -> Result<Box<dyn Backend>>;
+
 /// One kind of backend: its name and how to open it.
 pub struct BackendEntry {
     /// Name on the command line.
@@ -178,7 +181,7 @@ pub struct BackendEntry {
     /// Whether its slot is the kernel's `gpu` one.
     pub device: bool,
     /// Opens it.
-    pub open: fn(&BackendOptions, Option<usize>) -> Result<Box<dyn Backend>>,
+    pub open: Open,
 }
 
 /// Every backend of this build, in the order of `--backend all`.

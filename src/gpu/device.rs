@@ -52,7 +52,7 @@ pub enum Fault {
     Lost = 1,
     /// The next allocation reports that memory ran out.
     OutOfMemory = 2,
-    /// The next wait gives up at once.
+    /// The next wait ends as if its time were up (an adapter may compute inside the submission and never be late).
     Timeout = 3,
     /// wgpu panics in the next guarded call, as it does on a device that is lost while it waits.
     Panic = 4,
@@ -317,9 +317,9 @@ impl Device {
     /// # Errors
     /// [`Error::Device`] when the device is lost or does not answer within the time limit; it is not used again then.
     pub(super) fn wait(&self, doing: &str, submission: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        let timeout = if self.strikes(Fault::Timeout) { Duration::from_nanos(1) } else { self.timeout };
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(timeout) };
-        match self.guarded(doing, || self.device.poll(poll))? {
+        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: Some(self.timeout) };
+        let polled = self.guarded(doing, || self.device.poll(poll))?;
+        match if self.strikes(Fault::Timeout) { Err(wgpu::PollError::Timeout) } else { polled } {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => {
                 self.abandoned.store(true, Ordering::Relaxed);
@@ -328,7 +328,7 @@ impl Device {
                     &format!(
                         "no answer within {}; the device hangs or is far slower than planned: raise gpu.timeout, lower \
                          gpu.dispatch_target, or use --backend cpu",
-                        crate::units::seconds(timeout.as_secs_f64())
+                        crate::units::seconds(self.timeout.as_secs_f64())
                     ),
                 ))
             }

@@ -74,7 +74,7 @@ impl SelfTest {
         match capability {
             Capability::Integers => self.integers,
             Capability::Conversions => self.floats.as_ref().map(|f| f.conversions),
-            Capability::HiLo => self.floats.as_ref().map(|f| f.opaque_differences),
+            Capability::HiLo => self.floats.as_ref().map(|f| f.opaque_differences && f.opaque_two_sum),
             Capability::F64 => self.doubles,
         }
     }

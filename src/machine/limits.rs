@@ -72,7 +72,7 @@ pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
     let triad = |a: &mut [f64], b: &mut [f64], c: &mut [f64], streaming: bool| {
         let seconds = best(repeats, || {
             shares(pool, [&mut *a, &mut *b, &mut *c], |[a, b, c]| {
-                if streaming { triad_streaming(simd, a, b, c, simd) } else { triad_plain(simd, a, b, c) }
+                if streaming { triad_streaming(simd, a, b, c) } else { triad_plain(simd, a, b, c) }
             });
         });
         3.0 * array_bytes / seconds
@@ -159,12 +159,43 @@ fn triad_body<const FMA: bool>(a: &mut [f64], b: &[f64], c: &[f64]) {
 }
 
 #[inline(always)]
-fn triad_streaming_body<const FMA: bool>(a: &mut [f64], b: &[f64], c: &[f64], simd: Simd) {
-    let mut buffer = [0.0; BLOCK];
+fn triad_blocks_body<const FMA: bool>(a: &mut [f64], b: &[f64], c: &[f64], simd: Simd) {
+    #[repr(align(64))]
+    struct Lines([f64; BLOCK]);
+    let mut buffer = Lines([0.0; BLOCK]);
     for ((a, b), c) in a.chunks_mut(BLOCK).zip(b.chunks(BLOCK)).zip(c.chunks(BLOCK)) {
-        let buffer = &mut buffer[..a.len()];
+        let buffer = &mut buffer.0[..a.len()];
         triad_body::<FMA>(buffer, b, c);
         memory::copy_streaming(simd, a, buffer);
+    }
+    memory::streaming_fence();
+}
+
+/// The triad past the caches: from registers with AVX-512, in blocks otherwise, as the kernels do it.
+fn triad_streaming(simd: Simd, a: &mut [f64], b: &[f64], c: &[f64]) {
+    #[cfg(target_arch = "x86_64")]
+    if simd == Simd::Avx512 && simd <= Simd::detect() && a.as_ptr().align_offset(64) == 0 {
+        let done = a.len() / 8 * 8;
+        // SAFETY: the CPU has AVX-512 and `a` starts on a cache line.
+        unsafe { triad_avx512(&mut a[..done], &b[..done], &c[..done]) };
+        return triad_plain(simd, &mut a[done..], &b[done..], &c[done..]);
+    }
+    triad_blocks(simd, a, b, c, simd);
+}
+
+/// # Safety
+/// The CPU has AVX-512 F; `a` starts on a cache line; the slices have one length, a multiple of 8.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn triad_avx512(a: &mut [f64], b: &[f64], c: &[f64]) {
+    use std::arch::x86_64::{_mm512_fmadd_pd, _mm512_loadu_pd, _mm512_set1_pd, _mm512_stream_pd};
+    let factor = _mm512_set1_pd(FACTOR);
+    for i in (0..a.len()).step_by(8) {
+        // SAFETY: by the caller's contract all three slices reach to `i + 8`, and `a` is aligned at `i`.
+        unsafe {
+            let (b, c) = (_mm512_loadu_pd(b.as_ptr().add(i)), _mm512_loadu_pd(c.as_ptr().add(i)));
+            _mm512_stream_pd(a.as_mut_ptr().add(i), _mm512_fmadd_pd(factor, c, b));
+        }
     }
     memory::streaming_fence();
 }
@@ -242,7 +273,7 @@ fn int_narrow_body<const FMA: bool>(rounds: u64) {
 }
 
 multiversion!(fn triad_plain = triad_body(a: &mut [f64], b: &[f64], c: &[f64]););
-multiversion!(fn triad_streaming = triad_streaming_body(a: &mut [f64], b: &[f64], c: &[f64], level: Simd););
+multiversion!(fn triad_blocks = triad_blocks_body(a: &mut [f64], b: &[f64], c: &[f64], level: Simd););
 multiversion!(fn sum_of = sum_body(values: &[f64]) -> f64;);
 multiversion!(fn fma_f64_wide = fma_f64_wide_body(rounds: u64););
 multiversion!(fn fma_f64_narrow = fma_f64_narrow_body(rounds: u64););
@@ -266,7 +297,7 @@ mod tests {
         let n = 3 * SHARE + 17;
         for simd in Simd::available() {
             let (mut a, mut b, mut c) = (vec![0.0; n], vec![1.0; n], vec![2.0; n]);
-            shares(&pool, [&mut a, &mut b, &mut c], |[a, b, c]| triad_streaming(simd, a, b, c, simd));
+            shares(&pool, [&mut a, &mut b, &mut c], |[a, b, c]| triad_streaming(simd, a, b, c));
             assert!(a.iter().all(|x| *x == 7.0));
             shares(&pool, [&mut a], |[a]| a.iter_mut().for_each(|x| *x += 1.0));
             assert!(a.iter().all(|x| *x == 8.0));

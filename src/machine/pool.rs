@@ -3,7 +3,7 @@
 //! Waking a sleeping thread costs 50-100 us here, and a rayon broadcast between threads that are still awake 13 us; a
 //! step over 100 000 elements takes 30 us. So [`Pool::run`] lets the calling thread be lane 0 itself, starts it at once,
 //! and lets the workers join when they arrive: a worker that comes late finds less to do, and one that does not come
-//! before the work is done is not waited for. After a step, workers look out for the next one for [`LINGER`] before
+//! before the work is done is not waited for. After a step, workers look out for the next one for `LINGER` before
 //! they go back to rayon; a next step then starts within 1 us.
 
 use std::any::Any;

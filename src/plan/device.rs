@@ -205,7 +205,7 @@ pub fn chunk_rule(kernel: &dyn Kernel, slot: &GpuSlot<'_>, limits: &DeviceLimits
 
     let mut fixed = OVERHEAD;
     for resident in &slot.resident {
-        let bytes = resident.bytes.len() as u64;
+        let bytes = resident.n_bytes();
         if bytes > limits.max_binding {
             return Err(Misfit::Binding { what: resident.label.into(), required: bytes, max: limits.max_binding });
         }

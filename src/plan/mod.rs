@@ -90,7 +90,7 @@ mod tests {
             while start < items {
                 let n = rule.next(items - start);
                 assert!(n > 0 && n <= last, "{items}: {n} after {last}");
-                assert!(start + n == items || n % 4 == 0);
+                assert!(start + n == items || n.is_multiple_of(4));
                 (start, last) = (start + n, n);
             }
             assert_eq!(start, items);

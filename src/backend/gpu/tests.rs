@@ -6,7 +6,7 @@ use crate::exec::{Control, run_step};
 use crate::gpu::device::Fault;
 use crate::gpu::testing::{adapter_or_skip, options};
 use crate::job::{
-    Capability, Chunk, Class, ColumnSpec, FOLD_WORDS, GpuOutput, Output, Resident, Scalar, Streamed, Work,
+    Capability, Chunk, Class, ColumnSpec, FOLD_WORDS, GpuOutput, Output, Resident, ResidentData, Scalar, Streamed, Work,
 };
 use crate::numeric::philox::philox4x32_10;
 
@@ -99,7 +99,10 @@ impl Kernel for Map {
             iterations_per_item: self.iterations,
             max_items_per_invocation: 1,
             params: vec![16, 7],
-            resident: vec![Resident { label: "table", bytes: Cow::Borrowed(bytemuck::cast_slice(&self.table)) }],
+            resident: vec![Resident {
+                label: "table",
+                data: ResidentData::Plain(Cow::Borrowed(bytemuck::cast_slice(&self.table))),
+            }],
             streamed: vec![Streamed {
                 label: "x",
                 bytes_per_item: 4,
@@ -377,11 +380,12 @@ fn a_lost_device_ends_in_its_error_and_stays_lost() {
 #[test]
 fn a_device_that_does_not_answer_is_given_up() {
     let Some(_) = adapter_or_skip() else { return };
-    let mut gpu = open(|o| o.device_timeout = 1e-3);
-    // Long enough that a millisecond is not: the first dispatch alone is 1e6 blocks.
-    let error = run_on(&mut gpu, &Count { items: 1 << 24, limit: 1 }).unwrap_err();
+    let mut gpu = open(|o| o.device_timeout = 1.5);
+    run_on(&mut gpu, &Map::new(10)).unwrap();
+    gpu.device().inject(Fault::Timeout);
+    let error = run_on(&mut gpu, &Map::new(10)).unwrap_err();
     assert_eq!(error.exit_code(), 6, "{error}");
-    assert!(error.to_string().contains("no answer within 1.00 ms"), "{error}");
+    assert!(error.to_string().contains("no answer within 1.50 s"), "{error}");
     let error = run_on(&mut gpu, &Count { items: 1, limit: 1 }).unwrap_err();
     assert!(error.to_string().contains("not used again"), "{error}");
 }

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::*;
-use crate::job::{Chunk, ChunkOut, Class, ColumnSpec, Precision, Resident, Scalar, Streamed, Work};
+use crate::job::{Chunk, ChunkOut, Class, ColumnSpec, Precision, Resident, ResidentData, Scalar, Streamed, Work};
 
 /// A kernel of any shape that computes nothing.
 #[derive(Debug, Clone)]
@@ -58,7 +58,11 @@ impl Kernel for Shape {
             iterations_per_item: self.iterations,
             max_items_per_invocation: self.per_invocation,
             params: vec![0; 3],
-            resident: self.resident.iter().map(|n| Resident { label: "r", bytes: Cow::Owned(vec![0; *n]) }).collect(),
+            resident: self
+                .resident
+                .iter()
+                .map(|n| Resident { label: "r", data: ResidentData::Plain(Cow::Owned(vec![0; *n])) })
+                .collect(),
             streamed: self
                 .streamed
                 .iter()
@@ -257,7 +261,7 @@ proptest! {
             };
             prop_assert!(output <= limits.max_binding);
             bytes += output;
-            let resident: u64 = slot.resident.iter().map(|r| r.bytes.len() as u64).sum();
+            let resident: u64 = slot.resident.iter().map(Resident::n_bytes).sum();
             prop_assert!(IN_FLIGHT * bytes + resident <= limits.max_memory, "{bytes} {resident}");
         }
     }

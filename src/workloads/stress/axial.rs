@@ -25,6 +25,8 @@ use crate::numeric::simd::Simd;
 use crate::units;
 use crate::workloads::{Context, KernelInfo};
 
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod check;
 mod cpu;
 mod gpu;
@@ -202,8 +204,8 @@ impl Kernel for Axial<'_> {
         let chunk = out.chunk();
         let range = input::index(chunk.start)..input::index(chunk.end);
         let peak = match self.single {
-            Some(single) => cpu::run_f32(simd, single.view(range), out.column(0), self.streaming.then_some(simd)),
-            None => cpu::run_f64(simd, self.model.view(range), out.column(0), self.streaming.then_some(simd)),
+            Some(single) => cpu::run_f32(simd, single.view(range), out.column(0), self.streaming),
+            None => cpu::run_f64(simd, self.model.view(range), out.column(0), self.streaming),
         };
         out.fold = [chunk.len(), peak.value.to_bits(), chunk.start + peak.place as u64, 0];
     }

@@ -10,8 +10,8 @@
 //!    `u (|x_a| + |x_0|) + u |dx|`. The same for displacements.
 //!
 //!    Mixed takes the rotation W at the element's centre away before f32 rounds it: `du' = du - W dx`, with any skew W
-//!    that agrees with the exact one to 2^-12, so |H - W| takes the place of |H| below. It may use fixed-point numbers of
-//!    30 bits: `|d(du')| <= 3 u |du'| + 2^-27 (max |du| + 2 max |W| max |dx|)` (seven units in the last place: one for
+//!    that agrees with the exact one to 2^-12, so |H - W| takes the place of |H| below. It may do so in f64, in pairs of f32,
+//!    or in fixed-point numbers of 30 bits: `|d(du')| <= 3 u |du'| + 2^-27 (max |du| + 2 max |W| max |dx|)` (seven units in the last place: one for
 //!    du, two products with two for dx and one for their own), and the last term also covers the choice of W,
 //!    `u 2^-12 |W| |dx|` in every later step.
 //! 2. `dJ <= sum_a |dN_a| (d(dx_a) + (n + 3) u |dx_a|)`: n - 1 products and sums, the rounded table, and one more
@@ -227,7 +227,7 @@ pub fn element(
 
 /// Subtracts the rotation at the element's centre (of a truss: about dx (x) du) from the displacements, and returns the
 /// error that this may leave in their differences.
-fn take_rotation(tables: &ElementTables, rows: &mut [NodeRow]) -> f64 {
+pub(super) fn take_rotation(tables: &ElementTables, rows: &mut [NodeRow]) -> f64 {
     let first = rows[0];
     let h = if tables.kind == CellKind::Truss2 {
         let d: [f64; 6] = std::array::from_fn(|i| rows[1][i] - first[i]);

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::cpu::{self, Task};
 use super::model::{Block, MAX_NODES, Model, NodeRow};
-use super::{bound, seq};
+use super::{bound, gpu, seq};
 use crate::error::Result;
 use crate::formats::mesh::CellKind;
-use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Precision, Scalar, Value, Work};
+use crate::job::{ChunkOut, Class, ColumnSpec, GpuSlot, Kernel, Precision, Scalar, Value, Work};
 use crate::memory::Buffer;
 use crate::numeric::elements::{ElementTables, Integration};
 use crate::numeric::simd::Simd;
@@ -26,8 +26,9 @@ pub struct SolidKernel<'j> {
     pub model: &'j Model,
     /// The block.
     pub block: &'j Block,
-    precision: Precision,
-    single: Option<Arc<Buffer<[f32; 8]>>>,
+    pub(super) precision: Precision,
+    /// The rows in f32, for [`Precision::F32`].
+    pub(super) single: Option<Arc<Buffer<[f32; 8]>>>,
 }
 
 impl<'j> SolidKernel<'j> {
@@ -173,6 +174,14 @@ impl Kernel for SolidKernel<'_> {
             }
             _ => cpu::run_f64(simd, &self.task(out, &self.model.nodes), &mut out.first_columns()),
         }
+    }
+
+    fn gpu(&self) -> Result<GpuSlot<'_>, String> {
+        gpu::slot(self, gpu::Nodes::Resident)
+    }
+
+    fn gpu_streamed(&self) -> Option<GpuSlot<'_>> {
+        gpu::slot(self, gpu::Nodes::Gathered).ok()
     }
 
     fn bound(&self, item: u64, into: &mut [f64]) {

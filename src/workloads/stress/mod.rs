@@ -22,6 +22,7 @@ pub mod bound;
 mod check;
 mod cpu;
 pub mod generate;
+mod gpu;
 pub mod input;
 pub mod kernel;
 pub mod model;
@@ -48,7 +49,7 @@ const EVERY_ELEMENT_UP_TO: u64 = 20_000;
 const PRECISIONS: &str = "f64, mixed, f32";
 
 const fn solid_kernel(name: &'static str, about: &'static str) -> KernelInfo {
-    KernelInfo { name, item: "element", precisions: PRECISIONS, cpu_only: Some("its shader is not written yet"), about }
+    KernelInfo { name, item: "element", precisions: PRECISIONS, cpu_only: None, about }
 }
 
 const SOLID_KERNELS: [KernelInfo; 10] = [
@@ -60,10 +61,13 @@ const SOLID_KERNELS: [KernelInfo; 10] = [
         "hex8_reduced",
         "8-node hexahedron, 1 point, volume-averaged gradient; rounding bound from the same sums",
     ),
-    solid_kernel(
-        "hex8_incompatible",
-        "8-node hexahedron, 8 points, 9 incompatible modes; bound with the condensation's",
-    ),
+    KernelInfo {
+        cpu_only: Some(gpu::INCOMPATIBLE),
+        ..solid_kernel(
+            "hex8_incompatible",
+            "8-node hexahedron, 8 points, 9 incompatible modes; bound with the condensation's",
+        )
+    },
     solid_kernel("hex20", "20-node hexahedron, 27 points; rounding bound from the same sums"),
     solid_kernel("hex20_reduced", "20-node hexahedron, 8 points; rounding bound from the same sums"),
     solid_kernel("wedge6", "6-node wedge, 2 points; rounding bound from the same sums"),

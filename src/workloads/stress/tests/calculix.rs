@@ -5,7 +5,7 @@ use crate::workloads::stress::nodal;
 use crate::workloads::stress::options::At;
 
 /// `(element label, ip)` -> stress, of every stress point in the output, and the largest absolute component.
-fn by_label(job: &SolidJob, outputs: &[Output]) -> std::collections::HashMap<(u64, u64), [f64; 7]> {
+pub(super) fn by_label(job: &SolidJob, outputs: &[Output]) -> std::collections::HashMap<(u64, u64), [f64; 7]> {
     let mut all = std::collections::HashMap::new();
     for (block, output) in job.model.blocks.iter().zip(outputs) {
         for element in 0..block.len() {

@@ -7,6 +7,8 @@ mod bounds;
 mod calculix;
 mod closed_forms;
 mod files;
+#[cfg(feature = "gpu")]
+mod gpu;
 
 use std::path::PathBuf;
 
