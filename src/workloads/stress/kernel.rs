@@ -8,6 +8,7 @@ use super::{bound, gpu, seq};
 use crate::error::Result;
 use crate::formats::mesh::CellKind;
 use crate::job::{ChunkOut, Class, ColumnSpec, GpuSlot, Kernel, Precision, Scalar, Value, Work};
+use crate::machine::topology;
 use crate::memory::Buffer;
 use crate::numeric::elements::{ElementTables, Integration};
 use crate::numeric::simd::Simd;
@@ -15,10 +16,6 @@ use crate::numeric::tensor::{Tensor, mises};
 
 /// The columns of every solid kernel, in order.
 pub const COLUMNS: [&str; 7] = ["sxx", "syy", "szz", "sxy", "sxz", "syz", "mises"];
-
-/// From this many bytes of results on they are written past the caches. Twice the size of a large per-core L2; below it
-/// the results are still in a cache when they are read next.
-const STREAM_FROM: u64 = 32 << 20;
 
 /// The stress of one block of a model, in one precision.
 pub struct SolidKernel<'j> {
@@ -81,6 +78,11 @@ impl<'j> SolidKernel<'j> {
         }
     }
 
+    fn outgrows_caches(&self) -> bool {
+        let work = self.work();
+        topology::outgrows_caches(((work.bytes_read + work.bytes_written) * self.items() as f64) as u64)
+    }
+
     fn task<'a, Node>(&'a self, out: &ChunkOut<'_>, nodes: &'a [Node]) -> Task<'a, Node> {
         let (start, end) = (out.chunk().start as usize, out.chunk().end as usize);
         let (block, tables) = (self.block, self.block.tables);
@@ -92,7 +94,7 @@ impl<'j> SolidKernel<'j> {
             material_ids: if block.materials.is_empty() { &[] } else { &block.materials[start..end] },
             materials: &self.model.materials,
             thermal: self.model.thermal,
-            stream: (self.work().bytes_written * self.items() as f64) as u64 >= STREAM_FROM,
+            stream: self.outgrows_caches(),
         }
     }
 }

@@ -6,6 +6,7 @@
 #![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
 
 use crate::formats::mesh::CellKind;
+use crate::memory::streaming_fence;
 use crate::numeric::elements::{ElementTables, Integration};
 use crate::numeric::simd::Simd;
 use crate::numeric::tensor::Stiffness;
@@ -259,7 +260,7 @@ macro_rules! precision {
                 rest.run(|task, columns| run(simd, task, columns), columns);
             }
             if task.stream {
-                write::fence();
+                streaming_fence();
             }
         }
     };

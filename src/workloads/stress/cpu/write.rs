@@ -13,7 +13,7 @@ pub(super) fn put<V: Vector>(staged: &mut [V::Real], ips: usize, ip: usize, valu
 }
 
 /// Copies the `length` values of each staged column to `columns` from value `start` on. `stream` writes past the caches; a
-/// caller that hands the data to other threads then ends with [`fence`].
+/// caller that hands the data to other threads then ends with [`crate::memory::streaming_fence`].
 #[inline(always)]
 pub(super) fn flush<V: Vector>(
     staged: &[V::Real],
@@ -32,14 +32,5 @@ pub(super) fn flush<V: Vector>(
         } else {
             to.copy_from_slice(staged);
         }
-    }
-}
-
-/// Orders non-temporal stores before whatever tells other threads that the data are there.
-pub(super) fn fence() {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: SSE is in the baseline.
-    unsafe {
-        std::arch::x86_64::_mm_sfence();
     }
 }
