@@ -85,33 +85,57 @@ pub(super) fn hits(simd: Simd, pi: &Pi, chunk: Chunk) -> u64 {
         }
     }
     let _ = simd;
-    hits + (block..last).map(|block| u64::from(block_hits(pi.lattice, &keys, block))).sum::<u64>()
+    while block < last {
+        // The plain loop counts in the low word of the block number, so a run must not carry into the high word.
+        let to_carry = (1 << 32) - (block & 0xffff_ffff);
+        let n = (last - block).min(RUN).min(to_carry);
+        hits += u64::from(run(pi.lattice, &keys, block, n as u32));
+        block += n;
+    }
+    hits
 }
 
-/// Groups of blocks that are counted in one go: far below what overflows a lane's count.
+/// Groups of blocks, or blocks, that are counted in one go: far below what overflows a 32-bit count.
 const RUN: u64 = 1 << 20;
 
-/// Philox4x32-10 of the counter `[block low, block high, stream, 0]` with the round keys at hand.
+/// Philox4x32-10 of the counter `[low, high, stream, 0]` with the round keys at hand. The rounds are written out:
+/// compilers can then work on one block per vector lane.
 #[inline(always)]
-fn words(keys: &RoundKeys, block: u64, stream: u32) -> [u32; 4] {
-    let [mut c0, mut c1, mut c2, mut c3] = [block as u32, (block >> 32) as u32, stream, 0];
-    for [k0, k1] in keys {
-        let product_0 = u64::from(philox::MULTIPLIER_0) * u64::from(c0);
-        let product_1 = u64::from(philox::MULTIPLIER_1) * u64::from(c2);
-        (c0, c1) = ((product_1 >> 32) as u32 ^ c1 ^ k0, product_1 as u32);
-        (c2, c3) = ((product_0 >> 32) as u32 ^ c3 ^ k1, product_0 as u32);
-    }
-    [c0, c1, c2, c3]
+fn words(keys: &RoundKeys, low: u32, high: u32, stream: u32) -> [u32; 4] {
+    let [k0, k1, k2, k3, k4, k5, k6, k7, k8, k9] = *keys;
+    let c = [low, high, stream, 0];
+    let c = round(round(round(round(round(c, k0), k1), k2), k3), k4);
+    round(round(round(round(round(c, k5), k6), k7), k8), k9)
 }
 
-/// Hits of one whole block: the form for CPUs without the instructions of `x86.rs`, and for the last few blocks.
+/// One round of Philox4x32.
 #[inline(always)]
-fn block_hits(lattice: Lattice, keys: &RoundKeys, block: u64) -> u32 {
-    let [a, b, c, d] = words(keys, block, lattice.stream());
+fn round([c0, c1, c2, c3]: [u32; 4], [k0, k1]: [u32; 2]) -> [u32; 4] {
+    let product_0 = u64::from(philox::MULTIPLIER_0) * u64::from(c0);
+    let product_1 = u64::from(philox::MULTIPLIER_1) * u64::from(c2);
+    [(product_1 >> 32) as u32 ^ c1 ^ k0, product_1 as u32, (product_0 >> 32) as u32 ^ c3 ^ k1, product_0 as u32]
+}
+
+/// Hits of `n` whole blocks from `first` on, all with the same high word: the form for CPUs without the instructions of
+/// `x86.rs`, and for the last few blocks.
+fn run(lattice: Lattice, keys: &RoundKeys, first: u64, n: u32) -> u32 {
+    let (low, high) = (first as u32, (first >> 32) as u32);
+    let mut hits = 0;
     match lattice {
-        Lattice::Bits16 => inside_16(a) + inside_16(b) + inside_16(c) + inside_16(d),
-        Lattice::Bits32 => inside_32(a, b) + inside_32(c, d),
+        Lattice::Bits16 => {
+            for i in 0..n {
+                let [a, b, c, d] = words(keys, low.wrapping_add(i), high, Lattice::Bits16.stream());
+                hits += inside_16(a) + inside_16(b) + inside_16(c) + inside_16(d);
+            }
+        }
+        Lattice::Bits32 => {
+            for i in 0..n {
+                let [a, b, c, d] = words(keys, low.wrapping_add(i), high, Lattice::Bits32.stream());
+                hits += inside_32(a, b) + inside_32(c, d);
+            }
+        }
     }
+    hits
 }
 
 #[cfg(test)]
@@ -129,7 +153,7 @@ mod tests {
         for (seed, number, stream) in [(0, 0, 0), (42, 7, 1), (u64::MAX, u64::MAX, 0), (1 << 40, 1 << 33, 1)] {
             let key = [seed as u32, (seed >> 32) as u32];
             let expected = philox4x32_10([number as u32, (number >> 32) as u32, stream, 0], key);
-            assert_eq!(words(&round_keys(seed), number, stream), expected);
+            assert_eq!(words(&round_keys(seed), number as u32, (number >> 32) as u32, stream), expected);
         }
     }
 
