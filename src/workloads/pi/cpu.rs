@@ -40,21 +40,26 @@ fn inside_32(x: u32, y: u32) -> u32 {
     u32::from(x * x + x <= !(y * y + y))
 }
 
-/// The reference: one sample after the other.
+/// The reference: one block after the other, of the first and the last only the samples that are asked for.
 pub(super) fn hits_seq(pi: &Pi, chunk: Chunk) -> u64 {
-    (chunk.start..chunk.end).map(|sample| u64::from(hit(pi, sample))).sum()
-}
-
-/// One sample, 0 or 1.
-fn hit(pi: &Pi, sample: u64) -> u32 {
     let key = [pi.seed as u32, (pi.seed >> 32) as u32];
     let per_block = pi.lattice.samples_per_block();
-    let (block, place) = (sample / per_block, (sample % per_block) as usize);
-    let words = philox4x32_10([block as u32, (block >> 32) as u32, pi.lattice.stream(), 0], key);
-    match pi.lattice {
-        Lattice::Bits16 => inside_16(words[place]),
-        Lattice::Bits32 => inside_32(words[2 * place], words[2 * place + 1]),
+    let mut hits = 0;
+    let mut sample = chunk.start;
+    while sample < chunk.end {
+        let block = sample / per_block;
+        let words = philox4x32_10([block as u32, (block >> 32) as u32, pi.lattice.stream(), 0], key);
+        // One past the block's last sample may be past the last u64.
+        let n = (per_block - sample % per_block).min(chunk.end - sample);
+        for place in (sample % per_block) as usize..(sample % per_block + n) as usize {
+            hits += u64::from(match pi.lattice {
+                Lattice::Bits16 => inside_16(words[place]),
+                Lattice::Bits32 => inside_32(words[2 * place], words[2 * place + 1]),
+            });
+        }
+        sample += n;
     }
+    hits
 }
 
 /// Hits among the samples of `chunk` by vector code: whole blocks, and the ragged ends one by one.
