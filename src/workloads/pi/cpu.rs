@@ -76,7 +76,7 @@ pub(super) fn hits(simd: Simd, pi: &Pi, chunk: Chunk) -> u64 {
     #[cfg(target_arch = "x86_64")]
     if simd > Simd::Baseline && simd <= Simd::detect() {
         use super::x86::{avx2, avx512};
-        let (group, count): (u64, unsafe fn(&RoundKeys, u64, u64) -> u64) = match (simd, pi.lattice) {
+        let (group, count): (u64, Count) = match (simd, pi.lattice) {
             (Simd::Avx512, Lattice::Bits16) => (avx512::GROUP, avx512::hits_16),
             (Simd::Avx512, Lattice::Bits32) => (avx512::GROUP, avx512::hits_32),
             (_, Lattice::Bits16) => (avx2::GROUP, avx2::hits_16),
@@ -99,6 +99,10 @@ pub(super) fn hits(simd: Simd, pi: &Pi, chunk: Chunk) -> u64 {
     }
     hits
 }
+
+/// Counts hits in groups of blocks: keys, first block, groups.
+#[cfg(target_arch = "x86_64")]
+type Count = unsafe fn(&RoundKeys, u64, u64) -> u64;
 
 /// Groups of blocks, or blocks, that are counted in one go: far below what overflows a 32-bit count.
 const RUN: u64 = 1 << 20;
