@@ -25,6 +25,8 @@ use crate::units;
 mod check;
 mod cpu;
 mod gpu;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 /// The registry entry.
 pub struct PiWorkload;
