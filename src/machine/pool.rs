@@ -10,7 +10,7 @@ use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ use crate::error::{Error, Result};
 /// How long a worker looks out for the next step. Long enough for the bookkeeping between two runs of a benchmark or two
 /// steps of a job, short enough that nobody notices the power.
 const LINGER: Duration = Duration::from_micros(200);
+
+/// How long a new pool waits for its threads to be in place: ten times what it takes on a quiet machine. On a crowded one
+/// they come when they come; steps start without them.
+const STARTING: Duration = Duration::from_millis(1);
 
 /// The most threads a pool may have. Above any machine's CPUs; a typing error should not start a million threads.
 pub const MAX_THREADS: usize = 4096;
@@ -69,6 +73,8 @@ impl Pool {
     fn build(threads: usize, pin: bool) -> Result<Self> {
         let cpus = if pin { topology::placement(threads) } else { None };
         let of_worker = cpus.clone();
+        let started = Arc::new((Mutex::new(0), Condvar::new()));
+        let start = started.clone();
         let workers = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("hetero-{index}"))
@@ -76,9 +82,16 @@ impl Pool {
                 if let Some(cpus) = &of_worker {
                     topology::pin(cpus[index]);
                 }
+                *start.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                start.1.notify_one();
             })
             .build()
             .map_err(|e| Error::Resource(format!("cannot start {threads} threads: {e}; use fewer with --threads")))?;
+        // A new thread may start on this thread's CPU and wait there for its turn, 3 ms and more, before it can move to
+        // its own. Sleeping lets it go at once.
+        let (count, change) = &*started;
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(change.wait_timeout_while(count, STARTING, |count| *count < threads));
         Ok(Self { workers, cpus, team: Arc::new(Team::new(threads)) })
     }
 
