@@ -91,7 +91,7 @@ fn judge(around: &Surroundings, found: &[AdapterReport]) -> Vec<String> {
                     .to_string(),
             );
         }
-        for (name, value) in &around.variables {
+        for (name, value) in around.variables.iter().filter(|(name, value)| hides(name, value)) {
             reasons.push(format!("the variable {name}={value} may hide an adapter: unset it and try again"));
         }
         if !found.is_empty() && reasons.is_empty() && around.loader.is_some() {
@@ -110,6 +110,16 @@ fn judge(around: &Surroundings, found: &[AdapterReport]) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// Whether a variable with this value can make an adapter invisible.
+fn hides(name: &str, value: &str) -> bool {
+    match name {
+        "NVIDIA_VISIBLE_DEVICES" => ["void", "none"].contains(&value),
+        "NVIDIA_DRIVER_CAPABILITIES" => !value.split(',').any(|part| ["all", "graphics"].contains(&part.trim())),
+        // Some base images set the others to nothing, which hides nothing.
+        _ => !value.is_empty(),
+    }
 }
 
 /// Looks at this machine.
@@ -142,8 +152,6 @@ fn look() -> Surroundings {
         })
         .collect();
     let nvidia = Path::new("/dev/nvidiactl").exists() || Path::new("/proc/driver/nvidia/version").exists();
-    // An empty choice of drivers, as some base images set it, hides nothing.
-    let variables = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     Surroundings { loader: Some(loader_opens()), manifests, variables, absent, nodes, nvidia }
 }
 
@@ -225,6 +233,16 @@ mod tests {
         assert!(reasons(&sound(), &software()).contains("/dev/dri is empty"));
         let unlisted = Surroundings { nodes: vec![("/dev/dri/renderD128".into(), true)], ..sound() };
         assert!(reasons(&unlisted, &software()).contains("no driver lists it"));
+    }
+
+    #[test]
+    fn only_values_that_hide_something_are_named() {
+        assert!(hides("VK_ICD_FILENAMES", "/x.json") && !hides("VK_ICD_FILENAMES", ""));
+        assert!(hides("NVIDIA_VISIBLE_DEVICES", "void") && !hides("NVIDIA_VISIBLE_DEVICES", "all"));
+        assert!(hides("NVIDIA_DRIVER_CAPABILITIES", "compute,utility"));
+        assert!(
+            !hides("NVIDIA_DRIVER_CAPABILITIES", "compute, graphics") && !hides("NVIDIA_DRIVER_CAPABILITIES", "all")
+        );
     }
 
     #[test]
