@@ -91,7 +91,9 @@ fn judge(around: &Surroundings, found: &[AdapterReport]) -> Vec<String> {
                     .to_string(),
             );
         }
-        for (name, value) in around.variables.iter().filter(|(name, value)| hides(name, value)) {
+        // A file that does not exist is named above already.
+        let named = |name: &str| !around.absent.is_empty() && ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].contains(&name);
+        for (name, value) in around.variables.iter().filter(|(name, value)| hides(name, value) && !named(name)) {
             reasons.push(format!("the variable {name}={value} may hide an adapter: unset it and try again"));
         }
         if !found.is_empty() && reasons.is_empty() && around.loader.is_some() {
@@ -222,6 +224,8 @@ mod tests {
         let absent = Surroundings { absent: vec!["/none.json".into()], manifests: vec![], ..sound() };
         let text = reasons(&absent, &[]);
         assert!(text.contains("/none.json") && !text.contains("finds no driver"));
+        let twice = Surroundings { variables: vec![("VK_DRIVER_FILES".into(), "/none.json".into())], ..absent };
+        assert_eq!(judge(&twice, &[]).len(), 1);
         let node = Surroundings { nodes: vec![("/dev/dri/renderD128".into(), false)], ..sound() };
         assert!(reasons(&node, &software()).contains("renderD128"));
         let nvidia = Surroundings { nvidia: true, ..sound() };
