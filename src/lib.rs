@@ -14,6 +14,8 @@ pub mod formats;
 
 pub mod numeric;
 
+pub mod sparse;
+
 pub mod machine;
 
 pub mod job;
