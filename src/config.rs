@@ -41,6 +41,7 @@ pub struct Run {
     pub max_runs: u32,
     pub budget: f64,
     pub baseline_limit: f64,
+    pub limits: bool,
 }
 
 /// `[cpu]`

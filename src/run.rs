@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::exec::{self, Control, StepTrace};
 use crate::job::{Answer, Job, Output, Precision, Step};
 use crate::machine::Machine;
+use crate::measure::ceilings::Host;
 use crate::measure::limit::{Ceilings, Totals};
 use crate::measure::probe;
 use crate::measure::sampler::{self, Samples};
@@ -213,7 +214,26 @@ pub fn compare(job: &dyn Job, config: &Config, control: &Control) -> Result<Comp
             Err(error) => return Err(error),
         }
     }
+    measure_ceilings(&mut rows, config, control)?;
     Ok(Comparison { rows, skipped, baselines })
+}
+
+/// Total seconds of runs from which on measuring the machine's ceilings, some 0.1 s a number of threads, is no long wait.
+const CEILINGS_FROM: f64 = 0.2;
+
+/// Measures what the machine can do, so that the report can say how much of it each row reached.
+fn measure_ceilings(rows: &mut [Measured], config: &Config, control: &Control) -> Result<()> {
+    let spent: f64 = rows.iter().flat_map(|row| &row.samples.phases).map(Phases::total).sum();
+    if !config.run.limits || spent < CEILINGS_FROM {
+        return Ok(());
+    }
+    control.stage("measuring what this machine can do");
+    let mut host = Host::new(config.cpu.pin);
+    for row in rows {
+        row.ceilings = host.of(&row.facts)?;
+        control.proceed()?;
+    }
+    Ok(())
 }
 
 /// Seconds that one run of `job` on the host backend `id` would take.

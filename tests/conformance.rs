@@ -47,20 +47,29 @@ fn compare(name: &str, job: &dyn Job, reference: &Measured, measured: &Measured)
     }
 }
 
-fn every_job(backend_name: &str, mut change: impl FnMut(&mut Config)) {
+/// One way to set a backend up: its name in messages, and what it changes.
+type Variant = (&'static str, fn(&mut Config));
+
+/// Runs every job of the registry on a backend in every variant and precision.
+fn every_job(backend_name: &str, variants: &[Variant]) {
     let mut compared = 0;
     for workload in WORKLOADS {
         for &size in SIZES {
-            for (variant, job) in workload.sized(size, &Context { seed: 7 }).expect("small jobs fit") {
+            for (job_name, job) in workload.sized(size, &Context { seed: 7 }).expect("small jobs fit") {
                 let job = job.as_ref();
                 let control = Control::default();
                 let reference = measure(job, "seq", ONCE, &settings(job.precisions()[0]), &control).expect("seq runs");
-                assert!(reference.verification.passed(), "{variant} at {size}: {:?}", reference.verification);
-                for &precision in job.precisions() {
+                assert!(reference.verification.passed(), "{job_name} at {size}: {:?}", reference.verification);
+                for (precision, (variant, change)) in
+                    job.precisions().iter().flat_map(|p| variants.iter().map(|v| (*p, v)))
+                {
                     let mut config = settings(precision);
                     change(&mut config);
-                    let name =
-                        format!("{} {variant} x {size} on {backend_name} in {}", workload.name(), precision.name());
+                    let name = format!(
+                        "{} {job_name} x {size} on {backend_name} {variant} in {}",
+                        workload.name(),
+                        precision.name()
+                    );
                     match measure(job, backend_name, ONCE, &config, &control) {
                         Ok(measured) => {
                             assert!(measured.verification.passed(), "{name}: {:?}", measured.verification);
@@ -83,18 +92,21 @@ fn every_job(backend_name: &str, mut change: impl FnMut(&mut Config)) {
 }
 
 #[test]
-fn cpu_agrees_with_seq() {
-    every_job("cpu", |_| {});
-}
-
-#[test]
 fn cpu_agrees_with_seq_at_every_instruction_set_and_thread_count() {
-    for simd in hetero::numeric::simd::Simd::available() {
-        every_job("cpu", |config| {
-            config.cpu.simd = simd.name().into();
-            config.cpu.threads = 3;
-        });
-    }
+    every_job(
+        "cpu",
+        &[
+            ("as it comes", |_| {}),
+            ("with 3 threads and avx2", |config| {
+                config.cpu.simd = "avx2".into();
+                config.cpu.threads = 3;
+            }),
+            ("with 1 thread and baseline instructions", |config| {
+                config.cpu.simd = "baseline".into();
+                config.cpu.threads = 1;
+            }),
+        ],
+    );
 }
 
 #[cfg(feature = "gpu")]
@@ -102,7 +114,7 @@ fn cpu_agrees_with_seq_at_every_instruction_set_and_thread_count() {
 fn gpu_agrees_with_seq() {
     if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
         eprintln!("adapter: {} ({})", adapter.name, adapter.driver);
-        every_job("gpu", |_| {});
+        every_job("gpu", &[("as it comes", |_| {})]);
     }
 }
 
@@ -111,7 +123,7 @@ fn gpu_agrees_with_seq() {
 fn gpu_agrees_with_seq_when_the_job_streams_through_little_memory() {
     if let Some(adapter) = hetero::gpu::testing::adapter_or_skip() {
         eprintln!("adapter: {} ({})", adapter.name, adapter.driver);
-        every_job("gpu", |config| config.gpu.max_device_memory = "2M".into());
+        every_job("gpu", &[("with 2 MB", |config| config.gpu.max_device_memory = "2M".into())]);
     }
 }
 
