@@ -287,6 +287,9 @@ fn pick_materials<Node, V: Vector>(task: &Task<'_, Node>, start: usize, into: &m
     }
 }
 
+/// Groups between asking for node rows and gathering them: some 300 ns of work, the time of a read from memory.
+const AHEAD: usize = 4;
+
 /// Walks a whole number of groups, each of as many elements as a vector has lanes: material constants, gather, core,
 /// results. The gather runs one group ahead: its cache misses overlap with arithmetic, and what it stored four values at a
 /// time has left the store buffer when it is read eight at a time.
@@ -305,6 +308,9 @@ fn walk<M: Mode, C: Core<M::Vector>>(task: &Task<'_, M::Node>, columns: &mut [&m
     let count = groups.len();
     let mut groups = groups;
     for step in 0..=count {
+        if let Some(ahead) = task.connectivity.get((step + AHEAD) * width * nodes..) {
+            stage::prefetch(task.nodes, &ahead[..ahead.len().min(width * nodes)]);
+        }
         if let Some(cells) = groups.next() {
             gather::<M>(task.nodes, cells, &mut wide[step % 2][..nodes]);
         }

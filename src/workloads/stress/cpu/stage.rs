@@ -151,6 +151,19 @@ fn rotation<V: Vector>(d: &[[V; 6]], centre: &[[V::Real; 3]]) -> [V; 3] {
     [(twice[0] * factor).finite_or_zero(), (twice[1] * factor).finite_or_zero(), (twice[2] * factor).finite_or_zero()]
 }
 
+/// Asks for the rows of `points`, which will soon be gathered. A row that is not there is nobody's error yet.
+#[inline(always)]
+pub(super) fn prefetch<Node>(nodes: &[Node], points: &[u32]) {
+    #[cfg(target_arch = "x86_64")]
+    for point in points {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing; the address need not be valid.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(nodes.as_ptr().wrapping_add(*point as usize).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (nodes, points);
+}
+
 /// Fills `into` (`[node][component]`; node 0's stay zero) for as many cells as there are lanes.
 ///
 /// # Panics
