@@ -2,4 +2,7 @@
 
 mod cli;
 mod conformance;
+#[cfg(unix)]
+mod signals;
+mod stress;
 mod support;
