@@ -12,10 +12,10 @@ use hetero::run::{Measured, measure};
 use hetero::workloads::{Context, WORKLOADS};
 
 /// 0, 1, odd, around a workgroup, and several chunks.
-const SIZES: &[u64] = &[0, 1, 3, 63, 64, 65, 5003];
+const SIZES: &[u64] = &[0, 1, 3, 63, 64, 65, 1003, 5003];
 
 /// As many chunks show every kind: the first, one in the middle, a last short one.
-const SEVERAL: u64 = 5;
+const SEVERAL: u64 = 3;
 
 const ONCE: Rule = Rule { runs: Some(1), min_runs: 1, max_runs: 1, budget_seconds: 1.0, warm_up: 0 };
 
