@@ -12,13 +12,17 @@
 alias real3 = vec3<real>;
 alias real4 = vec4<real>;
 
-struct Params { dispatch: Dispatch }
+struct Params {
+    dispatch: Dispatch,
+    // The values of the only material, unless MATERIALS: a uniform is read once, a buffer by each invocation.
+    material: array<real4, 4>,
+}
 
 @group(0) @binding(0) var<uniform> params: Params;
 // dN/dxi, three values for each node of each point; then the weights of the nodal temperatures, one value for each node
 // of each stress point; then dN/dxi at the centre.
 @group(0) @binding(1) var<storage, read> tables: array<real>;
-// 16 values a material: C11 C22 C33 C12 C13 C23, 2 G12 2 G13 2 G23, alpha x y z, T0, E.
+// 16 values a material, when MATERIALS: C11 C22 C33 C12 C13 C23, 2 G12 2 G13 2 G23, alpha x y z, T0, E.
 @group(0) @binding(2) var<storage, read> materials: array<real>;
 // Node rows, or nothing when GATHERED.
 @group(0) @binding(3) var<storage, read> nodes: array<real4>;
@@ -77,9 +81,17 @@ fn over_det(n: Gradient) -> Gradient {
     return Gradient(n.h0 * inverse, n.h1 * inverse, n.h2 * inverse, n.det);
 }
 
+// Value k of the element's material, whose values begin at `material`.
+fn constant(material: u32, k: u32) -> real {
+    if MATERIALS {
+        return materials[material + k];
+    }
+    return params.material[k / 4u][k % 4u];
+}
+
 // Temperature above the material's own at stress point ip.
 fn temperature_rise(element: u32, material: u32, ip: u32) -> real {
-    let reference = materials[material + 12u];
+    let reference = constant(material, 12u);
     var rise = real(0.0);
     for (var a = 0u; a < NODES; a++) {
         var temperature: real;
@@ -98,22 +110,22 @@ fn write_stress(element: u32, material: u32, ip: u32, h: Gradient) {
     var e = real3(h.h0.x, h.h1.y, h.h2.z);
     if THERMAL {
         let rise = temperature_rise(element, material, ip);
-        e -= rise * real3(materials[material + 9u], materials[material + 10u], materials[material + 11u]);
+        e -= rise * real3(constant(material, 9u), constant(material, 10u), constant(material, 11u));
     }
     let half = real(0.5);
     let shear = real3(half * (h.h0.y + h.h1.x), half * (h.h0.z + h.h2.x), half * (h.h1.z + h.h2.y));
-    let c11 = materials[material];
-    let c22 = materials[material + 1u];
-    let c33 = materials[material + 2u];
-    let c12 = materials[material + 3u];
-    let c13 = materials[material + 4u];
-    let c23 = materials[material + 5u];
+    let c11 = constant(material, 0u);
+    let c22 = constant(material, 1u);
+    let c33 = constant(material, 2u);
+    let c12 = constant(material, 3u);
+    let c13 = constant(material, 4u);
+    let c23 = constant(material, 5u);
     let s = real3(
         c11 * e.x + c12 * e.y + c13 * e.z,
         c12 * e.x + c22 * e.y + c23 * e.z,
         c13 * e.x + c23 * e.y + c33 * e.z,
     );
-    let t = real3(materials[material + 6u], materials[material + 7u], materials[material + 8u]) * shear;
+    let t = real3(constant(material, 6u), constant(material, 7u), constant(material, 8u)) * shear;
     write_columns(element, ip, s, t);
 }
 
@@ -136,9 +148,9 @@ fn truss(element: u32, material: u32, d: Difference) {
     let square = dot3(d.x, d.x);
     var strain = dot3(d.x, d.u) / square;
     if THERMAL {
-        strain -= materials[material + 9u] * temperature_rise(element, material, 0u);
+        strain -= constant(material, 9u) * temperature_rise(element, material, 0u);
     }
-    let axial = materials[material + 13u] * strain;
+    let axial = constant(material, 13u) * strain;
     let n = d.x * (real(1.0) / square);
     write_columns(
         element,
@@ -177,18 +189,60 @@ fn point_at(table: u32, differences: ptr<function, array<Difference, NODES>>) ->
     return point;
 }
 
-// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; of a truss about dx (x) du.
+// W_xy, W_xz, W_yz of a displacement gradient.
+fn turn(h: Gradient) -> real3 {
+    return real(0.5) * real3(h.h0.y - h.h1.x, h.h0.z - h.h2.x, h.h1.z - h.h2.y);
+}
+
+// The same at the element's centre; of a truss about dx (x) du.
 fn rotation(differences: ptr<function, array<Difference, NODES>>) -> real3 {
     if TRUSS {
         let d = (*differences)[1];
         let inverse = real(1.0) / dot3(d.x, d.x);
         return inverse * real3(d.u.x * d.x.y - d.u.y * d.x.x, d.u.x * d.x.z - d.u.z * d.x.x, d.u.y * d.x.z - d.u.z * d.x.y);
     }
-    let h = over_det(numerator(point_at(NODES * (3u * POINTS + IPS), differences)));
-    return real(0.5) * real3(h.h0.y - h.h1.x, h.h0.z - h.h2.x, h.h1.z - h.h2.y);
+    return turn(over_det(numerator(point_at(NODES * (3u * POINTS + IPS), differences))));
+}
+
+// J and G of a 4-node tetrahedron: their columns are its edges from the first node.
+fn edges(a: Difference, b: Difference, c: Difference) -> Point {
+    return Point(
+        real3(a.x.x, b.x.x, c.x.x), real3(a.x.y, b.x.y, c.x.y), real3(a.x.z, b.x.z, c.x.z),
+        real3(a.u.x, b.u.x, c.u.x), real3(a.u.y, b.u.y, c.u.y), real3(a.u.z, b.u.z, c.u.z),
+    );
+}
+
+// Each node row is read once, and no table.
+fn tetrahedron(element: u32, material: u32, first: NodeRow) {
+    var a: Difference;
+    var b: Difference;
+    var c: Difference;
+    if GATHERED {
+        a = difference(element, 1u, first);
+        b = difference(element, 2u, first);
+        c = difference(element, 3u, first);
+    } else {
+        let row_a = node_row(connectivity[4u * element + 1u]);
+        let row_b = node_row(connectivity[4u * element + 2u]);
+        let row_c = node_row(connectivity[4u * element + 3u]);
+        a = subtract(row_a, first);
+        b = subtract(row_b, first);
+        c = subtract(row_c, first);
+        if TURNED {
+            let w = short(turn(over_det(numerator(edges(a, b, c)))));
+            a.u = unturned(row_a, first, w);
+            b.u = unturned(row_b, first, w);
+            c.u = unturned(row_c, first, w);
+        }
+    }
+    write_stress(element, material, 0u, over_det(numerator(edges(a, b, c))));
 }
 
 fn solid(element: u32, material: u32, first: NodeRow) {
+    if NODES == 4u {
+        tetrahedron(element, material, first);
+        return;
+    }
     var differences: array<Difference, NODES>;
     for (var a = 1u; a < NODES; a++) {
         differences[a] = difference(element, a, first);

@@ -60,7 +60,7 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
         // its end too.
         iterations_per_item: ((tables.points.len() + tables.ips + 3) * (tables.nodes + 2)) as u64,
         max_items_per_invocation: 1,
-        params: Vec::new(),
+        params: only_material(kernel, double),
         resident: vec![
             Resident { label: "tables", data: plain(&values, double) },
             Resident { label: "materials", data: plain(&materials(kernel), double) },
@@ -125,6 +125,12 @@ fn plain<'k>(values: &[f64], double: bool) -> ResidentData<'k> {
         bytemuck::cast_slice(&single).to_vec()
     };
     ResidentData::Plain(Cow::Owned(bytes))
+}
+
+/// The first material as words of the uniform block.
+fn only_material(kernel: &SolidKernel<'_>, double: bool) -> Vec<u32> {
+    let ResidentData::Plain(bytes) = plain(&materials(kernel)[..MATERIAL_VALUES], double) else { return Vec::new() };
+    bytemuck::pod_collect_to_vec(&bytes)
 }
 
 fn materials(kernel: &SolidKernel<'_>) -> Vec<f64> {
