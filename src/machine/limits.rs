@@ -41,8 +41,9 @@ pub struct Limits {
 }
 
 /// Largest total of the three arrays in a quick measurement, in bytes: what can be touched for the first time and passed
-/// over a few times in 100 ms. Where the last-level cache is larger than a third of it, quick bandwidths are too high.
-const QUICK_BYTES: u64 = 96 << 20;
+/// over a few times in 100 ms. Where the last-level cache is larger than a sixth of it, quick bandwidths are too high: with
+/// three times the cache they were by a third.
+const QUICK_BYTES: u64 = 192 << 20;
 
 /// Elements that a thread takes at a time: 512 KiB of each array.
 const SHARE: usize = 1 << 16;
@@ -57,7 +58,7 @@ const BLOCK: usize = 128;
 /// [`crate::error::Error::Resource`] when three arrays larger than the last-level cache do not fit in memory.
 pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
     let cache_bytes = topology::last_level_cache();
-    let bytes = if quick { (3 * cache_bytes).min(QUICK_BYTES) } else { (16 * cache_bytes).max(3 << 28) };
+    let bytes = if quick { (6 * cache_bytes).min(QUICK_BYTES) } else { (16 * cache_bytes).max(3 << 28) };
     let n = usize::try_from(bytes / 24).unwrap_or(SHARE).next_multiple_of(SHARE);
     let repeats = if quick { 3 } else { 9 };
     let mut arrays = [Buffer::<f64>::zeroed(n, "a")?, Buffer::zeroed(n, "b")?, Buffer::zeroed(n, "c")?];
