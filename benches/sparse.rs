@@ -208,7 +208,7 @@ fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Matr
     drop(whole);
     let masters = MASTERS.min(face / 2);
     let first = order - 2 * face;
-    let masters: Vec<u32> = (0..masters).map(|k| (first + k * (face / masters).max(1)) as u32).collect();
+    let masters: Vec<u32> = (0..masters).map(|k| (first + k * (face / masters)) as u32).collect();
     let blocks = sparse::partition(&free, &masters, pool)?;
     Ok((blocks.ss, blocks.sm))
 }

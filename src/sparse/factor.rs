@@ -1,6 +1,6 @@
 //! One factorization and its solves, whatever the matrix needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 
@@ -87,7 +87,7 @@ pub struct Factor {
     kind: Kind,
     negative: usize,
     norm_1: f64,
-    inverse_norm_1: f64,
+    inverse_norm_1: OnceLock<f64>,
 }
 
 enum Kind {
@@ -130,18 +130,17 @@ impl Factor {
             return Err(Error::Model("the matrix is too large: its norm is infinite".into()).into());
         }
         let symmetric = analysis.symmetric() && found.holds();
-        let (kind, negative) = if symmetric {
+        // A Cholesky factor with healthy pivots needs no estimate now; L U does not show its pivots.
+        let (kind, negative, healthy) = if symmetric {
             symmetric_kind(analysis, matrix, norm, pool)?
         } else {
             match Lu::new(matrix, pool)? {
-                Ok(factor) => (Kind::Lu(factor), 0),
+                Ok(factor) => (Kind::Lu(factor), 0, false),
                 Err(row) => return Err(Failure::Singular(Singular { row, null_space: 1, at_least: true })),
             }
         };
-        let mut factor =
-            Self { analysis: analysis.clone(), kind, negative, norm_1: norm, inverse_norm_1: f64::INFINITY };
-        factor.inverse_norm_1 = factor.estimate()?;
-        if factor.condition() < HOPELESS {
+        let factor = Self { analysis: analysis.clone(), kind, negative, norm_1: norm, inverse_norm_1: OnceLock::new() };
+        if healthy || factor.condition() < HOPELESS {
             return Ok(factor);
         }
         // Numerically singular: every digit of a solution would be wrong.
@@ -202,10 +201,14 @@ impl Factor {
         self.negative
     }
 
-    /// An estimate of the condition number in the 1-norm, from below, nearly always within a factor 3.
+    /// An estimate of the condition number in the 1-norm, from below, nearly always within a factor 3; infinite when
+    /// there is no memory for it. Takes about six solves at the first call.
     #[must_use]
     pub fn condition(&self) -> f64 {
-        if self.order() == 0 { 1.0 } else { self.norm_1 * self.inverse_norm_1 }
+        if self.order() == 0 {
+            return 1.0;
+        }
+        self.norm_1 * self.inverse_norm_1.get_or_init(|| self.estimate().unwrap_or(f64::INFINITY))
     }
 
     /// Numbers that the factor holds. 0 where faer does not tell (L U).
@@ -270,19 +273,25 @@ impl std::fmt::Debug for Factor {
 const HOPELESS: f64 = 1e16;
 /// A pivot that is smaller than this share of its diagonal entry is nothing but roundoff.
 const ROUNDOFF: f64 = 4.0 * f64::EPSILON;
+/// The pivot that roundoff leaves of a null space is below this: the square root of the order times a lever arm, in
+/// units of roundoff. Above it nothing needs to be estimated.
+const HEALTHY: f64 = 1e-8;
 
 fn view<'a>(analysis: &'a Analysis, values: &'a [f64]) -> View<'a> {
     View { nodes: &analysis.nodes, plan: &analysis.plan, values }
 }
 
 /// Cholesky if the matrix is positive definite, L B L' if it is indefinite.
-fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<(Kind, usize), Failure> {
+fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<(Kind, usize, bool), Failure> {
     let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
     let position = match tried {
-        Ok(values) => match weak_pivot(analysis, matrix, &values) {
-            None => return Ok((Kind::Cholesky(values), 0)),
-            Some(position) => position,
-        },
+        Ok(values) => {
+            let (share, position) = weakest_pivot(analysis, matrix, &values);
+            if share > ROUNDOFF {
+                return Ok((Kind::Cholesky(values), 0, share > HEALTHY));
+            }
+            position
+        }
         Err(position) => position,
     };
     let row = analysis.nodes.permutation[position] as usize;
@@ -300,23 +309,28 @@ fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) 
     let inertia = factor.inertia(ROUNDOFF * norm);
     match inertia.null.first() {
         Some(row) => Err(Failure::Singular(Singular { row: *row, null_space: inertia.null.len(), at_least: true })),
-        None => Ok((Kind::Lblt(factor), inertia.negative)),
+        None => Ok((Kind::Lblt(factor), inertia.negative, false)),
     }
 }
 
-/// The first pivot, as a position in the order of elimination, that is nothing but roundoff.
-fn weak_pivot(analysis: &Analysis, matrix: &Matrix, values: &[f64]) -> Option<usize> {
+/// The smallest pivot as a share of its diagonal entry, and where it is in the order of elimination. NaN counts as 0.
+fn weakest_pivot(analysis: &Analysis, matrix: &Matrix, values: &[f64]) -> (f64, usize) {
     let nodes = &analysis.nodes;
-    (0..nodes.len()).find_map(|s| {
+    let mut weakest = (f64::INFINITY, 0);
+    for s in 0..nodes.len() {
         let height = nodes.width(s) + nodes.below(s).len();
-        (0..nodes.width(s)).find_map(|k| {
+        for k in 0..nodes.width(s) {
             let position = nodes.columns[s] as usize + k;
             let row = nodes.permutation[position] as usize;
             let pivot = values[analysis.plan.value_starts[s] + k * (height + 1)];
-            let diagonal = matrix.get(row, row).copied().unwrap_or(0.0);
-            (!(pivot * pivot > ROUNDOFF * diagonal)).then_some(position)
-        })
-    })
+            let share = pivot * pivot / matrix.get(row, row).copied().unwrap_or(0.0);
+            let share = if share.is_nan() { 0.0 } else { share };
+            if share < weakest.0 {
+                weakest = (share, position);
+            }
+        }
+    }
+    weakest
 }
 
 /// Whether a symmetric matrix without a Cholesky factor is singular or indefinite.
