@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use faer::dyn_stack::{MemBuffer, MemStack};
 
 use super::Matrix;
-use super::analysis::Analysis;
-use super::blocks::{norm_1, raw, symmetry};
+use super::analysis::{Analysis, Facts};
+use super::blocks::raw;
 use super::cholesky;
 use super::condition::inverse_norm_1;
 use super::null_space::{self, Verdict};
@@ -118,18 +118,18 @@ impl Factor {
     /// little memory, predicted before it is taken, [`Error::Internal`] for another pattern.
     pub fn new(analysis: &Arc<Analysis>, matrix: &Matrix, pool: &Pool) -> Result<Self, Failure> {
         analysis.check_pattern(matrix)?;
-        let (starts, indices, data) = raw(matrix);
-        if let Some(k) = data.iter().position(|x| !x.is_finite()) {
+        // Nothing to check again in the matrix that was analysed, the usual one.
+        let Facts { symmetric, norm, not_finite, .. } = analysis.facts_of(matrix, pool)?;
+        if let Some(k) = not_finite {
+            let (starts, indices, data) = raw(matrix);
             let column = starts.partition_point(|s| *s <= k);
             let row = indices[k] + 1;
             return Err(Error::Model(format!("the entry at row {row}, column {column} is {}", data[k])).into());
         }
-        let found = symmetry(matrix, pool)?;
-        let norm = norm_1(matrix);
         if !norm.is_finite() {
             return Err(Error::Model("the matrix is too large: its norm is infinite".into()).into());
         }
-        let symmetric = analysis.symmetric() && found.holds();
+        let symmetric = analysis.symmetric() && symmetric;
         // A Cholesky factor with healthy pivots needs no estimate now; L U does not show its pivots.
         let (kind, negative, healthy) = if symmetric {
             symmetric_kind(analysis, matrix, norm, pool)?
@@ -282,16 +282,18 @@ fn view<'a>(analysis: &'a Analysis, values: &'a [f64]) -> View<'a> {
 }
 
 /// Cholesky if the matrix is positive definite, L B L' if it is indefinite.
-fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<(Kind, usize, bool), Failure> {
+fn symmetric_kind(
+    analysis: &Analysis,
+    matrix: &Matrix,
+    norm: f64,
+    pool: &Pool,
+) -> Result<(Kind, usize, bool), Failure> {
     let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
     let position = match tried {
-        Ok(values) => {
-            let (share, position) = weakest_pivot(analysis, matrix, &values);
-            if share > ROUNDOFF {
-                return Ok((Kind::Cholesky(values), 0, share > HEALTHY));
-            }
-            position
+        Ok((values, weakest)) if weakest.share > ROUNDOFF => {
+            return Ok((Kind::Cholesky(values), 0, weakest.share > HEALTHY));
         }
+        Ok((_, weakest)) => weakest.position,
         Err(position) => position,
     };
     let row = analysis.nodes.permutation[position] as usize;
@@ -311,26 +313,6 @@ fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) 
         Some(row) => Err(Failure::Singular(Singular { row: *row, null_space: inertia.null.len(), at_least: true })),
         None => Ok((Kind::Lblt(factor), inertia.negative, false)),
     }
-}
-
-/// The smallest pivot as a share of its diagonal entry, and where it is in the order of elimination. NaN counts as 0.
-fn weakest_pivot(analysis: &Analysis, matrix: &Matrix, values: &[f64]) -> (f64, usize) {
-    let nodes = &analysis.nodes;
-    let mut weakest = (f64::INFINITY, 0);
-    for s in 0..nodes.len() {
-        let height = nodes.width(s) + nodes.below(s).len();
-        for k in 0..nodes.width(s) {
-            let position = nodes.columns[s] as usize + k;
-            let row = nodes.permutation[position] as usize;
-            let pivot = values[analysis.plan.value_starts[s] + k * (height + 1)];
-            let share = pivot * pivot / matrix.get(row, row).copied().unwrap_or(0.0);
-            let share = if share.is_nan() { 0.0 } else { share };
-            if share < weakest.0 {
-                weakest = (share, position);
-            }
-        }
-    }
-    weakest
 }
 
 /// Whether a symmetric matrix without a Cholesky factor is singular or indefinite.
@@ -354,7 +336,7 @@ fn examine(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Resu
     }
     match cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, &shifted, pool)? {
         Err(_) => Ok(Verdict::Indefinite),
-        Ok(values) => {
+        Ok((values, _)) => {
             drop(shifted);
             let view = view(analysis, &values);
             let mut scratch = TileScratch::new(&analysis.nodes, null_space::BLOCK)?;

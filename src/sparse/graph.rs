@@ -202,8 +202,7 @@ mod tests {
         assert_eq!(compressed.graph.weights.iter().sum::<u32>(), 6);
         assert!(compressed.graph.len() <= 2, "{:?}", compressed.graph);
         // A chain stays a chain.
-        let chain: Vec<Vec<u32>> =
-            (0..50u32).map(|i| (i.saturating_sub(1)..(i + 2).min(50)).collect()).collect();
+        let chain: Vec<Vec<u32>> = (0..50u32).map(|i| (i.saturating_sub(1)..(i + 2).min(50)).collect()).collect();
         let mut starts = vec![0];
         chain.iter().for_each(|row| starts.push(starts[starts.len() - 1] + row.len()));
         let compressed = compress(&starts, &chain.concat(), &pool).unwrap().unwrap();

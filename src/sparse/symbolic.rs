@@ -378,7 +378,7 @@ impl Node {
         let rate = 50.0 * w / (w + 8.0);
         let entries = w * h - 0.5 * w * (w - 1.0);
         let factor = (squares(h) - squares(below)) / rate + 0.75 * below * below + 2000.0;
-        let solve = 4.0 * entries / rate + 0.7 * below + 10.0;
+        let solve = 4.0 * entries / (50.0 * w / (w + 4.0)) + 0.4 * below + 10.0;
         factor + SIDES * solve
     }
 }
