@@ -615,6 +615,12 @@ pub trait Whole: Kernel {
     /// # Errors
     /// [`Error::Model`] when there is no answer (a singular matrix), [`Error::Resource`] when memory does not suffice.
     fn solve(&self, host: &Host<'_>, before: &[Output], out: &mut Output) -> Result<()>;
+
+    /// Phases with names of their own that were part of the last solve, and their seconds; the rest of its time goes
+    /// under its own name.
+    fn parts(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }
 
 /// One step of a job. A job's steps run in order; each has its own output.
@@ -713,11 +719,25 @@ pub trait Job: Send + Sync {
     /// Only when the check could not be made; a failed check is an `Ok` that did not pass.
     fn check(&self, outputs: &[Output], answer: &Answer) -> Result<Check>;
 
+    /// Adds to the answer what the independent check of the same run has found. Called after [`Job::check`].
+    fn complete(&self, answer: &mut Answer) {
+        let _ = answer;
+    }
+
     /// Writes the outputs to `path` in the format of its ending.
     ///
     /// # Errors
     /// [`Error::Usage`] for an ending that this job cannot write; [`Error::Resource`] when the disk refuses.
     fn save(&self, outputs: &[Output], path: &std::path::Path) -> Result<()>;
+
+    /// Writes what else was asked for beside `--output`. Called once, after the answer has passed its checks.
+    ///
+    /// # Errors
+    /// As [`Job::save`].
+    fn save_more(&self, outputs: &[Output]) -> Result<()> {
+        let _ = outputs;
+        Ok(())
+    }
 
     /// Things the user should know about the input (an inverted element that was accepted, a field that was ignored).
     fn warnings(&self) -> Vec<String> {

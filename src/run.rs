@@ -52,6 +52,9 @@ pub fn command(
     if let Some(path) = saved {
         pool.install(|| job.save(&comparison.rows[0].outputs, path))?;
     }
+    if wrong.is_none() {
+        pool.install(|| job.save_more(&comparison.rows[0].outputs))?;
+    }
     let report = report::build(inputs(name, job, comparison, config)?);
     let text = match config.report.format.as_str() {
         "json" => report::json::json(&report),
@@ -269,7 +272,7 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     }
     // The outputs are allocated once and reused, as a program that runs many such jobs would.
     let mut outputs = steps.iter().map(|step| Output::for_kernel(step.kernel())).collect::<Result<Vec<_>>>()?;
-    let samples = sampler::sample(rule, || run_once(job, &steps, &rules, backend, &mut outputs, control))?;
+    let mut samples = sampler::sample(rule, || run_once(job, &steps, &rules, backend, &mut outputs, control))?;
     control.stage(&format!("{id}: verifying"));
     let reference = job.steps(job.precisions()[0])?;
     let RunResult { traces, answer } = &samples.last;
@@ -280,6 +283,7 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     let effort = Effort { seed: config.run.seed, threads, operations: Effort::OPERATIONS };
     let verification = verify::verify(subject, effort, control)?;
     control.proceed()?;
+    job.complete(&mut samples.last.answer);
     drop((steps, reference));
     let ceilings = Ceilings::default();
     let (facts, pinned, device_seconds) = (backend.facts(), backend.pinned(), backend.device_seconds());
@@ -322,8 +326,14 @@ pub fn run_once(
             Step::Kernel(kernel) => exec::run_step(kernel.as_ref(), *rule, backend, &mut own[0], control)?,
             Step::Whole(whole) => exec::run_whole(whole.as_ref(), backend, before, &mut own[0], control)?,
         };
-        if apart && trace.phases.kernel > 0.0 {
-            let seconds = std::mem::take(&mut trace.phases.kernel);
+        if apart {
+            let mut seconds = std::mem::take(&mut trace.phases.kernel);
+            if let Step::Whole(whole) = step {
+                for (part, of_it) in whole.parts() {
+                    trace.phases.steps.add(part, of_it, false);
+                    seconds = (seconds - of_it).max(0.0);
+                }
+            }
             trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)));
         }
         phases.add(&trace.phases);

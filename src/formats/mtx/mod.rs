@@ -174,11 +174,8 @@ fn read_header(text: &mut Text<'_>) -> Result<Header> {
     if storage != Storage::General && rows != columns {
         return Err(text.error_at(at, format!("a {rows} x {columns} matrix is not symmetric; it must be square")));
     }
-    // The shortest entries: "1 1" with a line end, "1 1 1" with one; the last line may lack it.
-    let shortest = if field == Field::Pattern { 4 } else { 6 };
-    let room = (bytes as u64 + 1) / shortest;
-    if !dense && entries > room {
-        let why = format!("declares {entries} entries, but the {bytes} bytes that follow hold at most {room}");
+    if !dense && entries > bytes as u64 {
+        let why = format!("declares {entries} entries, which {bytes} bytes cannot hold");
         return Err(text.error_at(at, why));
     }
     Ok(Header { dense, field, storage, rows: n_rows, columns: n_columns, entries: entries as usize })
