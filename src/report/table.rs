@@ -267,7 +267,10 @@ pub(super) fn verification(run: &Run) -> String {
     if let Some(why) = &verify.first_bad {
         return format!("{why}; its times are void");
     }
-    let compared = format!("{} of {} items recomputed", grouped(verify.checked), grouped(verify.items));
+    let compared = match verify.class {
+        Class::Residual => "every solution by its residual".to_string(),
+        _ => format!("{} of {} items recomputed", grouped(verify.checked), grouped(verify.items)),
+    };
     let close = match verify.class {
         Class::Exact => "all equal".to_string(),
         Class::Bounded => {

@@ -51,8 +51,14 @@ pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Stora
                 data[*slot].write(value);
                 *slot += 1;
             });
+            let (length, indices, data) = (indices.len(), indices.as_mut_ptr(), data.as_mut_ptr());
             // SAFETY: every slot of the share was written: the counts came from the same walk over the entries.
-            let (indices, data) = unsafe { (indices.assume_init_mut(), data.assume_init_mut()) };
+            let (indices, data) = unsafe {
+                (
+                    std::slice::from_raw_parts_mut(indices.cast::<u32>(), length),
+                    std::slice::from_raw_parts_mut(data.cast::<f64>(), length),
+                )
+            };
             let mut sorter = Vec::new();
             let mut changed: Option<Vec<usize>> = None;
             for column in share.clone() {

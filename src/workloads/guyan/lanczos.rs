@@ -155,7 +155,7 @@ impl Basis {
     fn push(&mut self, mut x: Vec<f64>, m: &Matrix, size: f64) -> Option<f64> {
         let mut mx = times(m, &x);
         let norm = dot(&x, &mx).max(0.0).sqrt();
-        if !(norm > 1e-12 * size) {
+        if norm.is_nan() || norm <= 1e-12 * size {
             return None;
         }
         x.par_iter_mut().chain(&mut mx).for_each(|x| *x /= norm);

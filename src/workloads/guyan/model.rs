@@ -197,9 +197,13 @@ fn square(path: &Path, matrix: &Matrix) -> Result<usize> {
 
 /// The names of the rows: from the file that was given, or the one that CalculiX writes beside its matrices.
 fn names(files: &Files, order: usize) -> Result<Option<DofNames>> {
-    let beside = || Some(files.stiffness.with_extension("dof")).filter(|path| path.exists());
-    let is_sti = files.stiffness.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sti"));
-    let Some(path) = files.names.clone().or_else(|| if is_sti { beside() } else { None }) else { return Ok(None) };
+    let plain = match files.stiffness.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("gz") => files.stiffness.with_extension(""),
+        _ => files.stiffness.clone(),
+    };
+    let is_sti = plain.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("sti"));
+    let beside = Some(plain.with_extension("dof")).filter(|path| is_sti && path.exists());
+    let Some(path) = files.names.clone().or(beside) else { return Ok(None) };
     let source = Source::open(&path)?;
     let names = DofNames::parse(&source)?;
     names.expect(&source, order)?;
