@@ -3,7 +3,12 @@
 use std::time::Instant;
 
 use super::Matrix;
+use super::assemble::zeros;
 use super::blocks::{raw, square, symmetry};
+use super::cholesky::Plan;
+use super::dissect::{minimum_degree, nested_dissection};
+use super::graph::{Compressed, compress};
+use super::symbolic::{Cost, Supernodes, Tree};
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
 
@@ -44,12 +49,17 @@ pub struct Options {
 /// The symbolic factorization of one pattern, for every matrix that has it.
 #[derive(Debug)]
 pub struct Analysis {
-    pub(super) order: usize,
-    pub(super) symmetric: bool,
-    pub(super) permutation: Vec<u32>,
-    pub(super) starts: Vec<usize>,
-    pub(super) indices: Vec<u32>,
+    order: usize,
+    symmetric: bool,
+    starts: Vec<usize>,
+    indices: Vec<u32>,
     ordering: Ordering,
+    cost: Cost,
+    pub(super) nodes: Supernodes,
+    pub(super) plan: Plan,
+    /// Where each row is eliminated: the inverse of `nodes.permutation`.
+    pub(super) position: Vec<u32>,
+    threads: usize,
     order_seconds: f64,
     analyse_seconds: f64,
 }
@@ -61,23 +71,47 @@ impl Analysis {
     /// # Errors
     /// [`Error::Model`] when it is not square, [`Error::Resource`] for too little memory.
     pub fn new(matrix: &Matrix, options: &Options, pool: &Pool) -> Result<Self> {
-        let n = square(matrix)?;
+        let order = square(matrix)?;
         let start = Instant::now();
-        let symmetric = symmetry(matrix, pool)?;
-        let symmetric = symmetric.pattern && symmetric.holds();
+        let symmetry = symmetry(matrix, pool)?;
         let (starts, indices, _) = raw(matrix);
-        let permutation: Vec<u32> = (0..n as u32).collect();
-        let order_seconds = start.elapsed().as_secs_f64();
-        Ok(Self {
-            order: n,
-            symmetric,
-            permutation,
-            starts: starts.to_vec(),
-            indices: indices.to_vec(),
-            ordering: options.ordering,
-            order_seconds,
-            analyse_seconds: start.elapsed().as_secs_f64() - order_seconds,
-        })
+        let mut analysis = Self {
+            order,
+            symmetric: symmetry.pattern && symmetry.holds(),
+            starts: zeros(starts.len(), "the pattern")?,
+            indices: zeros(indices.len(), "the pattern")?,
+            ordering: Ordering::Natural,
+            cost: Cost::default(),
+            nodes: Supernodes::default(),
+            plan: Plan::default(),
+            position: Vec::new(),
+            threads: pool.threads(),
+            order_seconds: 0.0,
+            analyse_seconds: 0.0,
+        };
+        analysis.starts.copy_from_slice(starts);
+        analysis.indices.copy_from_slice(indices);
+        if !analysis.symmetric {
+            analysis.analyse_seconds = start.elapsed().as_secs_f64();
+            return Ok(analysis);
+        }
+        let compressed = compress(starts, indices, pool)?.ok_or_else(|| {
+            Error::Resource("a pattern with 2^32 and more couplings is too large to be ordered".into())
+        })?;
+        let (ordering, tree) = pool.install(|| choose(&compressed, options.ordering))?;
+        analysis.ordering = ordering;
+        analysis.order_seconds = start.elapsed().as_secs_f64();
+
+        analysis.cost = tree.cost;
+        analysis.nodes = Supernodes::new(&compressed, &tree)?;
+        drop((compressed, tree));
+        analysis.plan = Plan::new(&analysis.nodes)?;
+        analysis.position = zeros(order, "the ordering")?;
+        for (k, row) in analysis.nodes.permutation.iter().enumerate() {
+            analysis.position[*row as usize] = k as u32;
+        }
+        analysis.analyse_seconds = start.elapsed().as_secs_f64() - analysis.order_seconds;
+        Ok(analysis)
     }
 
     /// Refuses a matrix that has not the pattern of this analysis.
@@ -111,31 +145,31 @@ impl Analysis {
     /// entries of L. 0 for an unsymmetric matrix.
     #[must_use]
     pub fn flops(&self) -> f64 {
-        0.0
+        self.cost.flops
     }
 
     /// Predicted operations of a solve, for one right-hand side: four times the entries of L.
     #[must_use]
     pub fn solve_flops(&self) -> f64 {
-        4.0 * self.factor_entries() as f64
+        4.0 * self.cost.entries
     }
 
     /// Entries of L, the diagonal included, without the zeros that supernodes store.
     #[must_use]
     pub fn factor_entries(&self) -> u64 {
-        0
+        self.cost.entries as u64
     }
 
     /// Bytes that a [`super::Factor`] will hold.
     #[must_use]
     pub fn factor_bytes(&self) -> u64 {
-        0
+        self.plan.value_bytes()
     }
 
-    /// Bytes that a factorization will take at its peak, the factor included.
+    /// Bytes that a factorization will take at its peak on this pool, the factor included.
     #[must_use]
     pub fn peak_bytes(&self) -> u64 {
-        0
+        self.plan.value_bytes() + self.plan.working_bytes(self.threads, self.order)
     }
 
     /// Seconds that the ordering took.
@@ -149,4 +183,41 @@ impl Analysis {
     pub fn analyse_seconds(&self) -> f64 {
         self.analyse_seconds
     }
+}
+
+/// Nested dissection takes some microseconds a vertex; below this many operations for each, minimum degree's
+/// factorization is done before a better order is found.
+const WORTH_DISSECTING: f64 = 2.5e5;
+/// From this many vertices on minimum degree takes as long as half of a dissection, and both run at the same time.
+const BOTH_AT_ONCE: usize = 20_000;
+
+/// The ordering and its elimination tree.
+fn choose(compressed: &Compressed, ordering: Ordering) -> Result<(Ordering, Tree)> {
+    let graph = &compressed.graph;
+    let by_degree = || Tree::new(graph, &minimum_degree(graph)?);
+    let by_dissection = || Tree::new(graph, &nested_dissection(graph.clone())?);
+    let (degree, dissection) = match ordering {
+        Ordering::Natural => {
+            let order: Vec<u32> = (0..graph.len() as u32).collect();
+            return Ok((ordering, Tree::new(graph, &order)?));
+        }
+        Ordering::MinimumDegree => return Ok((ordering, by_degree()?)),
+        Ordering::NestedDissection => return Ok((ordering, by_dissection()?)),
+        Ordering::Auto if graph.len() >= BOTH_AT_ONCE => {
+            let (degree, dissection) = rayon::join(by_degree, by_dissection);
+            (degree?, dissection?)
+        }
+        Ordering::Auto => {
+            let degree = by_degree()?;
+            if degree.cost.flops < WORTH_DISSECTING * graph.len() as f64 {
+                return Ok((Ordering::MinimumDegree, degree));
+            }
+            (degree, by_dissection()?)
+        }
+    };
+    Ok(if dissection.cost.flops < degree.cost.flops {
+        (Ordering::NestedDissection, dissection)
+    } else {
+        (Ordering::MinimumDegree, degree)
+    })
 }

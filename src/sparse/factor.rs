@@ -7,10 +7,14 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use super::Matrix;
 use super::analysis::Analysis;
 use super::blocks::{norm_1, raw, symmetry};
+use super::cholesky;
 use super::condition::inverse_norm_1;
+use super::null_space::{self, Verdict};
 use super::pivoted::{Lblt, Lu, memory};
+use super::solve::{TileScratch, View};
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
+use crate::memory::Buffer;
 
 /// How a matrix was factored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +91,7 @@ pub struct Factor {
 }
 
 enum Kind {
+    Cholesky(Buffer<f64>),
     Lblt(Lblt),
     Lu(Lu),
 }
@@ -94,7 +99,12 @@ enum Kind {
 /// Working memory of [`Factor::solve`], one for each thread.
 pub struct Scratch {
     columns: usize,
-    faer: Option<MemBuffer>,
+    memory: Memory,
+}
+
+enum Memory {
+    Tile(TileScratch),
+    Faer(MemBuffer),
 }
 
 impl Factor {
@@ -116,14 +126,12 @@ impl Factor {
         }
         let found = symmetry(matrix, pool)?;
         let norm = norm_1(matrix);
-        let tolerance = 4.0 * f64::EPSILON * norm;
-        let (kind, negative) = if found.pattern && found.holds() {
-            let factor = Lblt::new(matrix, &analysis.permutation, pool)?;
-            let inertia = factor.inertia(tolerance);
-            if let Some(row) = inertia.null.first() {
-                return Err(Failure::Singular(Singular { row: *row, null_space: inertia.null.len(), at_least: true }));
-            }
-            (Kind::Lblt(factor), inertia.negative)
+        if !norm.is_finite() {
+            return Err(Error::Model("the matrix is too large: its norm is infinite".into()).into());
+        }
+        let symmetric = analysis.symmetric() && found.holds();
+        let (kind, negative) = if symmetric {
+            symmetric_kind(analysis, matrix, norm, pool)?
         } else {
             match Lu::new(matrix, pool)? {
                 Ok(factor) => (Kind::Lu(factor), 0),
@@ -132,17 +140,43 @@ impl Factor {
         };
         let mut factor =
             Self { analysis: analysis.clone(), kind, negative, norm_1: norm, inverse_norm_1: f64::INFINITY };
-        let mut scratch = factor.scratch(1)?;
-        let mut other = factor.scratch(1)?;
-        factor.inverse_norm_1 = inverse_norm_1(
-            factor.order(),
-            |x| factor.solve(x, &mut scratch),
-            |x| factor.solve_with(true, x, &mut other),
-        );
-        if !(factor.condition() < 1e16) {
+        factor.inverse_norm_1 = factor.estimate()?;
+        if factor.condition() < HOPELESS {
+            return Ok(factor);
+        }
+        // Numerically singular: every digit of a solution would be wrong.
+        if let Kind::Cholesky(_) = factor.kind {
+            drop(factor);
+            if let Verdict::Singular(singular) = examine(analysis, matrix, norm, pool)? {
+                return Err(Failure::Singular(singular));
+            }
             return Err(Failure::Singular(Singular { row: 0, null_space: 1, at_least: true }));
         }
-        Ok(factor)
+        let row = factor.weakest_row()?;
+        Err(Failure::Singular(Singular { row, null_space: 1, at_least: true }))
+    }
+
+    fn estimate(&self) -> Result<f64> {
+        let (mut scratch, mut other) = (self.scratch(1)?, self.scratch(1)?);
+        let solve = |x: &mut [f64]| self.solve(x, &mut scratch);
+        Ok(inverse_norm_1(self.order(), solve, |x| self.solve_with(true, x, &mut other)))
+    }
+
+    /// The row that a nearly singular matrix moves most: one step of inverse iteration. Where that is not finite, the
+    /// first such row.
+    fn weakest_row(&self) -> Result<usize> {
+        let mut x: Vec<f64> = (0..self.order()).map(|k| 1.0 + (k % 7) as f64 * 0.1).collect();
+        self.solve(&mut x, &mut self.scratch(1)?);
+        let mut best = 0;
+        for (row, value) in x.iter().enumerate() {
+            if !value.is_finite() {
+                return Ok(row);
+            }
+            if value.abs() > x[best].abs() {
+                best = row;
+            }
+        }
+        Ok(best)
     }
 
     /// Number of rows.
@@ -155,6 +189,7 @@ impl Factor {
     #[must_use]
     pub fn method(&self) -> Method {
         match self.kind {
+            Kind::Cholesky(_) => Method::Cholesky,
             Kind::Lblt(_) => Method::Lblt,
             Kind::Lu(_) => Method::Lu,
         }
@@ -177,6 +212,7 @@ impl Factor {
     #[must_use]
     pub fn stored_entries(&self) -> u64 {
         match &self.kind {
+            Kind::Cholesky(values) => values.len() as u64,
             Kind::Lblt(factor) => factor.entries() as u64,
             Kind::Lu(_) => 0,
         }
@@ -187,11 +223,12 @@ impl Factor {
     /// # Errors
     /// [`Error::Resource`] for too little memory.
     pub fn scratch(&self, columns: usize) -> Result<Scratch> {
-        let request = match &self.kind {
-            Kind::Lblt(factor) => factor.scratch(columns),
-            Kind::Lu(factor) => factor.scratch(columns),
+        let memory = match &self.kind {
+            Kind::Cholesky(_) => Memory::Tile(TileScratch::new(&self.analysis.nodes, columns)?),
+            Kind::Lblt(factor) => Memory::Faer(memory(factor.scratch(columns))?),
+            Kind::Lu(factor) => Memory::Faer(memory(factor.scratch(columns))?),
         };
-        Ok(Scratch { columns, faer: Some(memory(request)?) })
+        Ok(Scratch { columns, memory })
     }
 
     /// Replaces `block` (order x columns, each column contiguous) by `A^-1` times it. Sequential; call it from as many
@@ -199,7 +236,8 @@ impl Factor {
     /// that are zero in all columns are skipped in the forward sweep.
     ///
     /// # Panics
-    /// When `block` is no whole number of columns, or of more columns than `scratch` was made for.
+    /// When `block` is no whole number of columns, or of more columns than `scratch` was made for, or `scratch` is of
+    /// another factor.
     pub fn solve(&self, block: &mut [f64], scratch: &mut Scratch) {
         self.solve_with(false, block, scratch);
     }
@@ -213,10 +251,11 @@ impl Factor {
         assert!(block.len().is_multiple_of(n), "whole columns");
         let columns = block.len() / n;
         assert!(columns <= scratch.columns, "a scratch for {} columns", scratch.columns);
-        let stack = MemStack::new(scratch.faer.as_mut().expect("a scratch of this factor"));
-        match &self.kind {
-            Kind::Lblt(factor) => factor.solve(block, columns, stack),
-            Kind::Lu(factor) => factor.solve(transposed, block, columns, stack),
+        match (&self.kind, &mut scratch.memory) {
+            (Kind::Cholesky(values), Memory::Tile(tile)) => view(&self.analysis, values).solve(block, tile),
+            (Kind::Lblt(factor), Memory::Faer(memory)) => factor.solve(block, columns, MemStack::new(memory)),
+            (Kind::Lu(factor), Memory::Faer(memory)) => factor.solve(transposed, block, columns, MemStack::new(memory)),
+            _ => panic!("a scratch of another factor"),
         }
     }
 }
@@ -224,5 +263,88 @@ impl Factor {
 impl std::fmt::Debug for Factor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Factor(order {}, {})", self.order(), self.method().name())
+    }
+}
+
+/// A condition number from which on a solution has no correct digit.
+const HOPELESS: f64 = 1e16;
+/// A pivot that is smaller than this share of its diagonal entry is nothing but roundoff.
+const ROUNDOFF: f64 = 4.0 * f64::EPSILON;
+
+fn view<'a>(analysis: &'a Analysis, values: &'a [f64]) -> View<'a> {
+    View { nodes: &analysis.nodes, plan: &analysis.plan, values }
+}
+
+/// Cholesky if the matrix is positive definite, L B L' if it is indefinite.
+fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<(Kind, usize), Failure> {
+    let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
+    let position = match tried {
+        Ok(values) => match weak_pivot(analysis, matrix, &values) {
+            None => return Ok((Kind::Cholesky(values), 0)),
+            Some(position) => position,
+        },
+        Err(position) => position,
+    };
+    let row = analysis.nodes.permutation[position] as usize;
+    // A diagonal entry that is clearly negative needs no second look.
+    let diagonal = matrix.get(row, row).copied().unwrap_or(0.0);
+    if diagonal >= -null_space::SHIFT * norm {
+        match examine(analysis, matrix, norm, pool)? {
+            Verdict::Singular(singular) => return Err(Failure::Singular(singular)),
+            // A pivot that roundoff has spoilt: as good as singular.
+            Verdict::Definite => return Err(Failure::Singular(Singular { row, null_space: 1, at_least: false })),
+            Verdict::Indefinite => {}
+        }
+    }
+    let factor = Lblt::new(matrix, &analysis.nodes.permutation, pool)?;
+    let inertia = factor.inertia(ROUNDOFF * norm);
+    match inertia.null.first() {
+        Some(row) => Err(Failure::Singular(Singular { row: *row, null_space: inertia.null.len(), at_least: true })),
+        None => Ok((Kind::Lblt(factor), inertia.negative)),
+    }
+}
+
+/// The first pivot, as a position in the order of elimination, that is nothing but roundoff.
+fn weak_pivot(analysis: &Analysis, matrix: &Matrix, values: &[f64]) -> Option<usize> {
+    let nodes = &analysis.nodes;
+    (0..nodes.len()).find_map(|s| {
+        let height = nodes.width(s) + nodes.below(s).len();
+        (0..nodes.width(s)).find_map(|k| {
+            let position = nodes.columns[s] as usize + k;
+            let row = nodes.permutation[position] as usize;
+            let pivot = values[analysis.plan.value_starts[s] + k * (height + 1)];
+            let diagonal = matrix.get(row, row).copied().unwrap_or(0.0);
+            (!(pivot * pivot > ROUNDOFF * diagonal)).then_some(position)
+        })
+    })
+}
+
+/// Whether a symmetric matrix without a Cholesky factor is singular or indefinite.
+fn examine(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<Verdict> {
+    let mut shifted = matrix.clone();
+    let mut without = None;
+    for row in 0..analysis.order() {
+        match shifted.get_mut(row, row) {
+            Some(entry) => *entry += null_space::SHIFT * norm,
+            None => without = Some(row),
+        }
+    }
+    // An entry that is not stored is zero: with anything else in its row the matrix is indefinite.
+    if let Some(row) = without {
+        let coupled = matrix.outer_view(row).is_some_and(|column| column.data().iter().any(|x| *x != 0.0));
+        return Ok(if coupled {
+            Verdict::Indefinite
+        } else {
+            Verdict::Singular(Singular { row, null_space: 1, at_least: true })
+        });
+    }
+    match cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, &shifted, pool)? {
+        Err(_) => Ok(Verdict::Indefinite),
+        Ok(values) => {
+            drop(shifted);
+            let view = view(analysis, &values);
+            let mut scratch = TileScratch::new(&analysis.nodes, null_space::BLOCK)?;
+            null_space::look(matrix, norm, |block| view.solve(block, &mut scratch))
+        }
     }
 }

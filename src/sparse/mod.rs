@@ -13,9 +13,17 @@
 mod analysis;
 mod assemble;
 mod blocks;
+mod cholesky;
 mod condition;
+mod dense;
+mod dissect;
 mod factor;
+mod graph;
+mod null_space;
 mod pivoted;
+mod separator;
+mod solve;
+mod symbolic;
 
 pub use analysis::{Analysis, Options, Ordering};
 pub use assemble::from_triplets;
