@@ -92,7 +92,13 @@ fn run(name: &str, k_ss: &Matrix, k_sm: &Matrix, repeats: usize, peak: f64, pool
         print!("  {phase:8}{:10.2} ms  (least {:.2})", time * 1e3, best * 1e3);
         if work[k] > 0.0 {
             let (rate, limit) = (work[k] / time, work[k] / peak);
-            print!("  {:7.2} GFLOP, {:5.1} GFLOP/s, limit {:.2} ms, {:.0} %", work[k] / 1e9, rate / 1e9, limit * 1e3, 100.0 * limit / time);
+            print!(
+                "  {:7.2} GFLOP, {:5.1} GFLOP/s, limit {:.2} ms, {:.0} %",
+                work[k] / 1e9,
+                rate / 1e9,
+                limit * 1e3,
+                100.0 * limit / time
+            );
         }
         println!();
     }
@@ -144,7 +150,8 @@ fn residual(k: &Matrix, b: &Matrix, x: &[f64]) -> f64 {
     for (column, x) in x.chunks_exact(n).enumerate() {
         let mut r = vec![0.0; n];
         sparse::add_transposed_product(1.0, k, x, &mut r, 1);
-        for (row, value) in b.outer_view(column).iter().flat_map(|c| c.iter().map(|(r, v)| (r, *v)).collect::<Vec<_>>()) {
+        for (row, value) in b.outer_view(column).iter().flat_map(|c| c.iter().map(|(r, v)| (r, *v)).collect::<Vec<_>>())
+        {
             r[row] -= value;
             scale = scale.max(value.abs());
         }
@@ -188,10 +195,11 @@ fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Matr
     let node = |x: usize, y: usize, z: usize| (x * ny + y) * nz + z;
     let mut triplets = Vec::new();
     for (x, y, z) in (0..nx - 1).flat_map(|x| (0..ny - 1).flat_map(move |y| (0..nz - 1).map(move |z| (x, y, z)))) {
-        let rows: Vec<usize> =
-            CORNERS.iter().flat_map(|c| (0..3).map(move |d| (c, d))).map(|(c, d)| {
-                3 * node(x + c[0], y + c[1], z + c[2]) + d
-            }).collect();
+        let rows: Vec<usize> = CORNERS
+            .iter()
+            .flat_map(|c| (0..3).map(move |d| (c, d)))
+            .map(|(c, d)| 3 * node(x + c[0], y + c[1], z + c[2]) + d)
+            .collect();
         for (i, row) in rows.iter().enumerate() {
             for (j, column) in rows.iter().enumerate() {
                 triplets.push((*row as u32, *column as u32, element[i][j]));

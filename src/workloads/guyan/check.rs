@@ -61,10 +61,13 @@ impl Certificate {
             bound: LIMIT,
             detail: String::new(),
         });
-        // The residual speaks for a run that passed; otherwise the worst, and a NaN is the worst.
-        others.filter(|check| !check.passed()).fold(residual, |worst, check| {
-            if worst.passed() || (check.error.is_nan() || check.error > worst.error) { check } else { worst }
-        })
+        // The residual speaks for a run that passed, and a wrong solution is the cause of all that follows from it.
+        if !residual.passed() {
+            return residual;
+        }
+        others
+            .filter(|check| !check.passed())
+            .fold(residual, |worst, check| if worst.passed() || check.error > worst.error { check } else { worst })
     }
 
     /// Adds what was found to the answer.
