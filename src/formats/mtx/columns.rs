@@ -5,7 +5,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{Matrix, Part, Storage, zeroed};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::formats::numbers::reserve;
 
 /// The matrix of `shape` (rows, columns) with these entries; the other triangle is filled in where `storage` leaves it
 /// out, entries of one place are summed in file order. Each task owns a range of columns and reads all entries, so the
@@ -27,8 +28,8 @@ pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Stora
     }
     let total = starts[columns];
     crate::memory::ensure_available("the matrix", total as u64 * 12)?;
-    let mut indices = reserve::<u32>(total)?;
-    let mut data = reserve::<f64>(total)?;
+    let mut indices = reserve::<u32>(total, "the matrix")?;
+    let mut data = reserve::<f64>(total, "the matrix")?;
     let mut shares = Vec::new();
     let (mut rest_indices, mut rest_data) =
         (&mut indices.spare_capacity_mut()[..total], &mut data.spare_capacity_mut()[..total]);
@@ -85,15 +86,9 @@ pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Stora
     if kept.iter().any(Option::is_some) {
         close_gaps(&mut starts, &mut indices, &mut data, tasks, kept);
     }
-    Matrix::try_new_csc(shape, starts, indices, data)
-        .map_err(|(.., e)| Error::Internal(format!("bad compressed columns: {e}")))
-}
-
-fn reserve<T>(length: usize) -> Result<Vec<T>> {
-    let mut values = Vec::new();
-    let refused = |_| Error::memory("the matrix", (length * size_of::<T>()) as u64);
-    values.try_reserve_exact(length).map_err(refused)?;
-    Ok(values)
+    // SAFETY: the starts ascend to the length of both arrays, and the rows of each column are below `shape.0` and ascend
+    // strictly: every column that did not was sorted and summed above.
+    Ok(unsafe { Matrix::new_unchecked(sprs::CompressedStorage::CSC, shape, starts, indices, data) })
 }
 
 /// Calls `take(column, row, value)` for every entry of the whole matrix whose column is in `range`, in file order.

@@ -6,11 +6,73 @@ pub(super) type Found<T> = Option<(T, usize)>;
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Powers of ten that f64 holds exactly.
-const EXACT: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
-    1e21, 1e22,
-];
+/// Decimal exponents for which [`scale`] has a factor: `5^55` is the last power below `2^128`.
+const MOST: i64 = 55;
+
+/// The leading 128 bits of `5^q` for `q` in `-MOST..=MOST`, the highest bit set. Positive powers are exact; the
+/// reciprocals are cut off, those down to `5^-27` rounded up, which is what the proof of [`scale`] needs.
+static FIVES: [u128; 2 * MOST as usize + 1] = fives();
+
+const fn fives() -> [u128; 2 * MOST as usize + 1] {
+    let mut table = [0; 2 * MOST as usize + 1];
+    let (mut power, mut k) = (1u128, 0);
+    while k <= MOST as usize {
+        table[MOST as usize + k] = power << power.leading_zeros();
+        if k > 0 {
+            // 2^(bits + 127) / power by long division: the remainder doubles in each step.
+            let (mut quotient, mut rest, mut step) = (0u128, 1u128, 0);
+            while step < 128 - power.leading_zeros() + 127 {
+                let carry = rest >> 127 == 1;
+                rest = rest.wrapping_shl(1);
+                quotient <<= 1;
+                if carry || rest >= power {
+                    rest = rest.wrapping_sub(power);
+                    quotient |= 1;
+                }
+                step += 1;
+            }
+            table[MOST as usize - k] = quotient + (k <= 27) as u128;
+        }
+        power = power.wrapping_mul(5);
+        k += 1;
+    }
+    table
+}
+
+/// `mantissa * 10^exponent`, correctly rounded, by one 64 x 128 bit product; `None` where that does not decide the
+/// rounding, or the value is no normal number. The method is Eisel's and Lemire's ("Number parsing at a gigabyte per
+/// second", 2021).
+#[inline(always)]
+fn scale(mantissa: u64, exponent: i64) -> Option<f64> {
+    if mantissa == 0 {
+        return Some(0.0);
+    }
+    let five = *FIVES.get(usize::try_from(exponent + MOST).ok()?)?;
+    let zeros = mantissa.leading_zeros();
+    let w = u128::from(mantissa << zeros);
+    let mut product = w * (five >> 64);
+    // The low half of the factor matters only where it could carry into the bits that decide.
+    if (product >> 64) as u64 & 0x1ff == 0x1ff {
+        product = product.wrapping_add((w * (five & u128::from(u64::MAX))) >> 64);
+    }
+    let (high, low) = ((product >> 64) as u64, product as u64);
+    if low == u64::MAX && !(-27..=MOST).contains(&exponent) {
+        return None;
+    }
+    let upper = high >> 63;
+    let mut bits = high >> (upper + 9);
+    let mut power = ((exponent * 217_706) >> 16) + 63 + upper as i64 - i64::from(zeros) + 1023;
+    // Exactly between two numbers: to the even one.
+    if low <= 1 && (-4..=23).contains(&exponent) && bits & 3 == 1 && bits << (upper + 9) == high {
+        bits &= !1;
+    }
+    bits = (bits + (bits & 1)) >> 1;
+    if bits >= 2 << 52 {
+        bits = 1 << 52;
+        power += 1;
+    }
+    (1..0x7ff).contains(&power).then(|| f64::from_bits((power as u64) << 52 | bits & !(1 << 52)))
+}
 
 const TENS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
@@ -38,8 +100,8 @@ pub(super) fn index(text: &[u8], at: usize) -> Found<u64> {
     (1..8).contains(&count).then_some((value, at + count))
 }
 
-/// A decimal number at `at` that ends before white space. `None` when it is none, or one whose correctly rounded value is
-/// not one multiplication or division of exact numbers away.
+/// A decimal number at `at` that ends before white space. `None` when it is none, has more
+/// than 19 digits, or a size that [`scale`] does not reach.
 #[inline(always)]
 pub(super) fn real(text: &[u8], at: usize) -> Found<f64> {
     let mut at = at;
@@ -88,12 +150,7 @@ pub(super) fn real(text: &[u8], at: usize) -> Found<f64> {
     if *text.get(at)? > b' ' {
         return None;
     }
-    // Clinger's fast path: both operands are exact, so the one operation rounds correctly.
-    if mantissa > 1 << 53 {
-        return None;
-    }
-    let power = *EXACT.get(usize::try_from(exponent.unsigned_abs()).ok()?)?;
-    let magnitude = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
+    let magnitude = scale(mantissa, exponent)?;
     Some((if negative { -magnitude } else { magnitude }, at))
 }
 
@@ -143,9 +200,19 @@ mod tests {
         }
 
         #[test]
-        fn ordinary_values_are_found(value in -1e5f64..1e5) {
-            let text = format!("{value:.9}");
-            prop_assert_eq!(real(&padded(&text), 0), Some((text.parse().unwrap(), text.len())));
+        fn ordinary_values_are_found(value in -1e5f64..1e5, power in -30i32..30) {
+            for text in [format!("{value:.9}"), format!("{:.16e}", value * 10f64.powi(power))] {
+                prop_assert_eq!(real(&padded(&text), 0), Some((text.parse().unwrap(), text.len())));
+            }
+        }
+
+        #[test]
+        fn values_between_two_numbers_go_to_the_even_one(bits in 0u64..1 << 53, exponent in -4i32..23) {
+            // Halfway points have one bit more than f64 holds.
+            let text = format!("{}e{exponent}", (1 << 53) + 2 * (bits >> 1) + 1);
+            if let Some((found, _)) = real(&padded(&text), 0) {
+                prop_assert_eq!(found, text.parse::<f64>().unwrap(), "{}", text);
+            }
         }
     }
 }

@@ -4,11 +4,12 @@ use rayon::prelude::*;
 
 use super::{Field, Storage, decimal, words};
 use crate::error::{Error, Place, Result};
+use crate::formats::numbers::reserve;
 use crate::formats::source::Source;
 use crate::formats::text::{excerpt, finite, parse_i64, parse_u64};
 
-/// Text that one task parses: about 1 ms of work.
-const TASK: usize = 1 << 20;
+/// Text that one task parses at the least: some 0.3 ms of work; and at the most: arrays of a few huge pages.
+const TASK: std::ops::RangeInclusive<usize> = 256 << 10..=16 << 20;
 
 /// The shape of the lines.
 #[derive(Debug, Clone, Copy)]
@@ -41,10 +42,14 @@ impl Part {
     }
 }
 
-/// A line that is wrong.
-struct Wrong {
-    at: usize,
-    why: String,
+/// Why a part was not read.
+enum Wrong {
+    /// The line at this byte.
+    Line {
+        at: usize,
+        why: String,
+    },
+    Memory(Error),
 }
 
 /// All entries of the file from byte `start` on, in file order. Lines are blank, comments (`%`), or entries.
@@ -53,37 +58,47 @@ struct Wrong {
 /// [`Error::Input`] with the first wrong line; [`Error::Resource`] when the entries do not fit in memory.
 pub(crate) fn parse_entries(source: &Source, start: usize, layout: Layout) -> Result<Vec<Part>> {
     let bytes = source.bytes();
-    let mut ranges = Vec::with_capacity((bytes.len() - start) / TASK + 1);
+    // Eight tasks a thread share the work evenly enough.
+    let task = ((bytes.len() - start) / (8 * rayon::current_num_threads())).clamp(*TASK.start(), *TASK.end());
+    let mut ranges = Vec::with_capacity((bytes.len() - start) / task + 1);
     let mut at = start;
     while at < bytes.len() {
-        let from = (at + TASK).min(bytes.len());
+        let from = (at + task).min(bytes.len());
         let end = memchr::memchr(b'\n', &bytes[from..]).map_or(bytes.len(), |n| from + n + 1);
         ranges.push(at..end);
         at = end;
     }
-    let parsed: Vec<Result<Part, Wrong>> = ranges.into_par_iter().map(|range| part(bytes, range, layout)).collect();
-    parsed.into_iter().collect::<Result<_, Wrong>>().map_err(|Wrong { at, why }| {
-        if at == usize::MAX {
-            return Error::Resource(why);
-        }
-        let line = memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1;
-        source.error(Place::Line(line), why)
+    let parsed: Vec<Result<Part, Wrong>> = ranges
+        .into_par_iter()
+        .map(|range| {
+            let part = part(bytes, range.clone(), layout);
+            source.forget(range);
+            part
+        })
+        .collect();
+    let line = |at: usize| Place::Line(memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1);
+    parsed.into_iter().collect::<Result<_, Wrong>>().map_err(|wrong| match wrong {
+        Wrong::Line { at, why } => source.error(line(at), why),
+        Wrong::Memory(error) => error,
     })
 }
 
 fn part(bytes: &[u8], range: std::ops::Range<usize>, layout: Layout) -> Result<Part, Wrong> {
     // A line holds at most one entry, so the lines bound the memory.
     let lines = memchr::memchr_iter(b'\n', &bytes[range.clone()]).count() + 1;
-    let mut part = Part { start: range.start, places: Vec::new(), values: Vec::new() };
-    let room = part.places.try_reserve_exact(lines).and_then(|()| part.values.try_reserve_exact(lines));
-    room.map_err(|_| Wrong { at: usize::MAX, why: format!("{lines} entries do not fit into memory") })?;
+    let what = "the entries of the file";
+    let mut part = Part {
+        start: range.start,
+        places: reserve(lines, what).map_err(Wrong::Memory)?,
+        values: reserve(lines, what).map_err(Wrong::Memory)?,
+    };
     let mut at = range.start;
     while at < range.end {
         let (row, column, value, end) = match quick(bytes, at, layout.field) {
             Some(entry) => entry,
             None => {
                 let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n + 1);
-                match slow(&bytes[at..end], layout).map_err(|why| Wrong { at, why })? {
+                match slow(&bytes[at..end], layout).map_err(|why| Wrong::Line { at, why })? {
                     Some((row, column, value)) => (row, column, value, end),
                     None => {
                         at = end;
@@ -95,7 +110,7 @@ fn part(bytes: &[u8], range: std::ops::Range<usize>, layout: Layout) -> Result<P
         // Counted from 1: zero wraps around and is refused as too large.
         let place = [row.wrapping_sub(1), column.wrapping_sub(1)];
         if place[0] >= layout.rows as u64 || place[1] >= layout.columns as u64 || !in_storage(place, layout.storage) {
-            return Err(Wrong { at, why: refuse(row, column, layout) });
+            return Err(Wrong::Line { at, why: refuse(row, column, layout) });
         }
         part.places.push(place.map(|index| index as u32));
         part.values.push(value);

@@ -128,7 +128,7 @@ fn read_header(text: &mut Text<'_>) -> Result<Header> {
     let words: Vec<String> = String::from_utf8_lossy(first).split_ascii_whitespace().map(str::to_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (format, field, storage) = match words[..] {
-        ["%%matrixmarket", "matrix", format, field, storage] => (format, field, storage),
+        ["%%matrixmarket" | "%matrixmarket", "matrix", format, field, storage] => (format, field, storage),
         ["%%matrixmarket", ..] => {
             let why = "the first line must read '%%MatrixMarket matrix <format> <field> <symmetry>'";
             return Err(text.error(why));
