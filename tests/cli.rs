@@ -114,3 +114,150 @@ fn devices_tells_what_can_run_here() {
     assert_eq!(code, 0);
     serde_json::from_str::<serde_json::Value>(&stdout).expect("JSON");
 }
+
+#[test]
+fn guyan_answers_bad_files_with_the_code_of_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.mtx");
+    let output = output.to_str().unwrap();
+    let data = |name: &str| format!("{}/tests/data/mtx/{name}", env!("CARGO_MANIFEST_DIR"));
+    let reduce = |file: &str, masters: &str| {
+        run(&[
+            "run",
+            "guyan",
+            "-K",
+            file,
+            "--masters",
+            masters,
+            "--baseline",
+            "none",
+            "--runs",
+            "1",
+            "--output",
+            output,
+        ])
+    };
+    for name in [
+        "empty",
+        "truncated",
+        "too_many_entries",
+        "zero_based",
+        "index_too_large",
+        "huge_header",
+        "huge_nnz",
+        "claimed_symmetric",
+        "nan_value",
+        "inf_value",
+        "utf16",
+        "rectangular",
+    ] {
+        let (code, stdout, stderr) = reduce(&data(&format!("{name}.mtx")), "1");
+        assert_eq!(code, 3, "{name}: {stderr}");
+        assert!(stdout.is_empty() && stderr.contains(&format!("{name}.mtx")), "{name}: {stderr}");
+        assert!(stderr.trim_end().lines().count() == 1 && !stderr.contains("panicked"), "{name}: {stderr}");
+        assert!(!std::path::Path::new(output).exists(), "{name}");
+    }
+    for masters in ["masters_out_of_range.txt", "masters_words.txt"] {
+        let (code, _, stderr) = reduce(&data("crlf.mtx"), &data(masters));
+        assert!(code == 3 && stderr.contains(masters), "{masters}: {code} {stderr}");
+    }
+    for name in
+        ["crlf", "bom", "latin1_comment", "gzip_named_mtx", "fortran_exponents", "nonsymmetric_general_K", "singular_K"]
+    {
+        let (code, _, stderr) = reduce(&data(&format!("{name}.mtx")), "1");
+        assert_eq!(code, 0, "{name}: {stderr}");
+        assert!(std::path::Path::new(output).exists(), "{name}");
+        std::fs::remove_file(output).unwrap();
+    }
+    let chain = data("crlf.mtx");
+    for (args, code) in [
+        (&["-K", "/nonexistent.mtx", "--masters", "1"][..], 3),
+        (&["-K", &chain][..], 2),
+        (&["--masters", "1"][..], 2),
+        (&["-K", &chain, "--masters", "4"][..], 2),
+        (&["-K", &chain, "--masters", "1", "--full-modes", "2"][..], 2),
+        (&["-K", &chain, "--masters", "1", "--output", "x.csv"][..], 2),
+        (&["-K", &chain, "--masters", "1", "--expand", "x.csv"][..], 2),
+        (&["-K", &chain, "--masters", "1", "--precision", "f32"][..], 2),
+    ] {
+        let (found, _, stderr) = run(&[&["run", "guyan"], args].concat());
+        assert_eq!(found, code, "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn guyan_refuses_a_device_and_says_why() {
+    for backend in ["gpu", "gpu:1"] {
+        let (code, stdout, stderr) = run(&["run", "guyan", "--backend", backend]);
+        if cfg!(feature = "gpu") {
+            assert!(code == 5 && stderr.contains("stays on the CPU") && stdout.is_empty(), "{code} {stderr}");
+        } else {
+            assert_eq!(code, 2);
+        }
+    }
+}
+
+#[test]
+fn guyan_names_a_singular_model_and_exits_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("K.mtx");
+    // A free pair of springs beside a held one.
+    let text = "%%MatrixMarket matrix coordinate real symmetric\n3 3 4\n1 1 2\n2 2 1\n3 2 -1\n3 3 1\n";
+    std::fs::write(&path, text).unwrap();
+    let (code, stdout, stderr) = run(&["run", "guyan", "-K", path.to_str().unwrap(), "--masters", "1"]);
+    assert!(code == 4 && stdout.is_empty(), "{code} {stderr}");
+    assert!(stderr.contains("1 rigid-body mode") && (stderr.contains("row 2") || stderr.contains("row 3")), "{stderr}");
+}
+
+#[test]
+fn guyan_reports_its_steps_as_phases() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("red.json");
+    let data = |name: &str| format!("{}/tests/data/guyan/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (code, stdout, stderr) = run(&[
+        "run",
+        "guyan",
+        "--stiffness",
+        &data("K.mtx.gz"),
+        "--mass",
+        &data("M.mtx.gz"),
+        "--masters",
+        &data("masters_30.txt"),
+        "--full-modes",
+        "5",
+        "--backend",
+        "cpu",
+        "--runs",
+        "2",
+        "--json",
+        "--output",
+        output.to_str().unwrap(),
+    ]);
+    assert_eq!(code, 0, "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).expect("exactly one JSON document");
+    assert_eq!(report["workload"], "guyan");
+    let result = &report["result"];
+    assert_eq!((&result["order"], &result["masters"]), (&1542.into(), &30.into()));
+    assert!(result["residual"].as_f64().unwrap() < 1e-12);
+    assert!(result["normalised_residual"].as_f64().unwrap() < 30.0);
+    assert_eq!(result["frequencies_hz"].as_array().unwrap().len(), 30);
+    assert!((result["frequencies_hz"][0].as_f64().unwrap() / 2_199.190_053_103_363_4 - 1.0).abs() < 1e-8);
+    assert_eq!(result["full_counted"], 5);
+    let runs = report["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2, "cpu and the seq baseline");
+    for run in runs {
+        assert_eq!(run["verify"]["class"], "residual");
+        let phases = run["phases"].as_object().unwrap();
+        let of = |name: &str| phases[name].as_f64().unwrap_or_else(|| panic!("phases.{name}"));
+        for name in ["order", "analyse", "factor", "solve", "reduce", "modes"] {
+            assert!(of(name) > 0.0, "{name}");
+        }
+        let sum: f64 = phases.iter().filter(|(name, _)| *name != "verify").map(|(_, v)| v.as_f64().unwrap()).sum();
+        let median = run["seconds"]["median"].as_f64().unwrap();
+        assert!((sum - median).abs() <= 1e-9 + 1e-6 * median, "the phases add up: {sum} {median}");
+        assert!(run["kernel_seconds"]["median"].as_f64().unwrap() > 0.0, "the solve phase alone");
+    }
+    assert!(runs[0]["speedup"]["seq"]["kernel_ratio"].as_f64().is_some());
+    let saved: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&output).unwrap()).unwrap();
+    assert_eq!(saved["k_red"].as_array().unwrap().len(), 30);
+}

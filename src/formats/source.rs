@@ -73,6 +73,24 @@ impl Source {
         }
     }
 
+    /// Gives the memory behind a range of a mapped file back to the system, for readers that go through it once. Reading
+    /// it again is allowed and brings it back.
+    pub fn forget(&self, range: std::ops::Range<usize>) {
+        #[cfg(target_os = "linux")]
+        if let Data::Mapped(map) = &self.data {
+            // Whole pages inside the range.
+            const PAGE: usize = 4096;
+            let (start, end) = (range.start.next_multiple_of(PAGE), range.end.min(map.len()) / PAGE * PAGE);
+            if start < end {
+                // SAFETY: the map is a read-only view of a file: pages that are dropped are read again from the file
+                // and hold the same bytes. Where the kernel refuses the advice nothing happens.
+                let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, end - start) };
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = range;
+    }
+
     /// The file name's ending in lower case, without `.gz`: `vtu`.
     #[must_use]
     pub fn extension(&self) -> String {

@@ -28,6 +28,9 @@ const STARTING: Duration = Duration::from_millis(1);
 /// The most threads a pool may have. Above any machine's CPUs; a typing error should not start a million threads.
 pub const MAX_THREADS: usize = 4096;
 
+/// The pools of this process: threads, pinned, pool.
+static POOLS: Mutex<Vec<(usize, bool, Arc<Pool>)>> = Mutex::new(Vec::new());
+
 /// A rayon pool whose workers sit on CPUs of their own. Dereferences to the [`rayon::ThreadPool`], so `pool.install(..)`
 /// runs parallel iterators on the same threads.
 pub struct Pool {
@@ -50,13 +53,24 @@ impl std::fmt::Debug for Pool {
 }
 
 impl Pool {
+    /// The pool whose worker the calling thread is; elsewhere the one with all threads, pinned.
+    ///
+    /// # Errors
+    /// As [`Pool::shared`].
+    pub fn current() -> Result<Arc<Self>> {
+        let own = {
+            let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+            pools.iter().find(|(.., pool)| pool.workers.current_thread_index().is_some()).map(|(.., pool)| pool.clone())
+        };
+        own.map_or_else(|| Self::shared(0, true), Ok)
+    }
+
     /// The pool with `threads` workers (0: all that this process may use), pinned if `pin` and if the machine's limits
     /// allow it (see [`topology::placement`]). Built at the first call, the same one ever after.
     ///
     /// # Errors
     /// [`Error::Usage`] for more than [`MAX_THREADS`]; [`Error::Resource`] when the system refuses a thread.
     pub fn shared(threads: usize, pin: bool) -> Result<Arc<Self>> {
-        static POOLS: Mutex<Vec<(usize, bool, Arc<Pool>)>> = Mutex::new(Vec::new());
         if threads > MAX_THREADS {
             return Err(Error::Usage(format!("{threads} threads are more than the {MAX_THREADS} there may be")));
         }

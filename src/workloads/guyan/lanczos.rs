@@ -1,0 +1,327 @@
+//! The lowest modes of the whole model: block Lanczos on `(K - sigma M)^-1 M`, in the inner product of M, with full
+//! orthogonalisation, and a count of the eigenvalues below the last one by the inertia of another factorization.
+
+use std::sync::Arc;
+
+use faer::{Mat, Side};
+use rand::RngExt;
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::machine::pool::Pool;
+use crate::numeric::philox::Philox;
+use crate::sparse::{Analysis, Factor, Failure, Matrix, Options};
+
+/// Vectors of one block: double modes of symmetric structures come in pairs, and blocks make use of each factor read.
+const BLOCK: usize = 4;
+
+/// Residual of an eigenpair of the inverted problem, relative to its value, below which it is taken. The error of the
+/// value goes with its square.
+const TOLERANCE: f64 = 1e-9;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Lowest {
+    /// Eigenvalues, ascending.
+    pub(super) values: Vec<f64>,
+    /// The shift that made the matrix regular; 0 for a supported structure.
+    pub(super) shift: f64,
+    /// How many eigenvalues lie below the point between the last one and the next, by inertia: as many as were found.
+    /// `None` when that was not counted.
+    pub(super) counted: Option<usize>,
+}
+
+/// The `count` lowest eigenvalues of `K phi = lambda M phi`, both symmetric, M positive semidefinite. `scale` is the size of
+/// the lowest eigenvalue that is not zero: the shift when K is singular is a part of it.
+///
+/// # Errors
+/// [`Error::Model`] when K is singular even when shifted, or the iteration does not converge; [`Error::Resource`] when
+/// memory does not suffice.
+pub(super) fn lowest(k: &Matrix, m: &Matrix, count: usize, scale: f64, seed: u64, pool: &Pool) -> Result<Lowest> {
+    let n = k.rows();
+    let count = count.min(n);
+    let (factor, shift) = match factor(k, pool) {
+        Ok(factor) => (factor, 0.0),
+        Err(Failure::Singular(_)) => {
+            let shift = -0.1 * scale;
+            let shifted = combine(k, m, -shift)?;
+            (factor(&shifted, pool).map_err(Error::from)?, shift)
+        }
+        Err(Failure::Error(error)) => return Err(error),
+    };
+    let found = pool.install(|| iterate(&factor, m, n, count, seed))?;
+    drop(factor);
+    let mut values: Vec<f64> = found.iter().map(|theta| 1.0 / theta + shift).collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let above = values.get(count).copied();
+    values.truncate(count);
+    let counted = match values.last() {
+        Some(last) => {
+            let between = above.map_or(last + 1e-3 * last.abs(), |next| 0.5 * (last + next));
+            // Two modes so close that no point lies safely between them are not counted.
+            if between - last > 1e-9 * last.abs() { below(k, m, between, pool)? } else { None }
+        }
+        None => Some(0),
+    };
+    Ok(Lowest { values, shift, counted })
+}
+
+fn factor(matrix: &Matrix, pool: &Pool) -> Result<Factor, Failure> {
+    let analysis = Arc::new(Analysis::new(matrix, &Options::default(), pool)?);
+    Factor::new(&analysis, matrix, pool)
+}
+
+/// Number of eigenvalues below `point`: the negative pivots of `K - point M`.
+fn below(k: &Matrix, m: &Matrix, point: f64, pool: &Pool) -> Result<Option<usize>> {
+    match factor(&combine(k, m, -point)?, pool) {
+        Ok(factor) => Ok(Some(factor.negative_pivots())),
+        Err(Failure::Singular(_)) => Ok(None),
+        Err(Failure::Error(error)) => Err(error),
+    }
+}
+
+/// `K + factor M`.
+fn combine(k: &Matrix, m: &Matrix, factor: f64) -> Result<Matrix> {
+    let entries = k.nnz() + m.nnz();
+    crate::memory::ensure_available("the shifted matrix", entries as u64 * 12)?;
+    let (mut starts, mut indices, mut data) = (vec![0], Vec::with_capacity(entries), Vec::with_capacity(entries));
+    for (a, b) in k.outer_iterator().zip(m.outer_iterator()) {
+        let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+        loop {
+            let row = match (a.peek(), b.peek()) {
+                (Some((i, _)), Some((j, _))) => *i.min(j),
+                (Some((i, _)), None) => *i,
+                (None, Some((j, _))) => *j,
+                (None, None) => break,
+            };
+            let of_a = a.next_if(|(i, _)| *i == row).map_or(0.0, |(_, value)| *value);
+            let of_b = b.next_if(|(i, _)| *i == row).map_or(0.0, |(_, value)| *value);
+            indices.push(row as u32);
+            data.push(of_a + factor * of_b);
+        }
+        starts.push(indices.len());
+    }
+    Matrix::try_new_csc(k.shape(), starts, indices, data)
+        .map_err(|(.., e)| Error::Internal(format!("bad compressed columns: {e}")))
+}
+
+/// `M x` for symmetric M.
+fn times(m: &Matrix, x: &[f64]) -> Vec<f64> {
+    let (starts, rows, data) = (m.indptr().into_raw_storage(), m.indices(), m.data());
+    let entry = |column: usize| {
+        let range = starts[column]..starts[column + 1];
+        range.map(|k| data[k] * x[rows[k] as usize]).sum()
+    };
+    (0..x.len()).into_par_iter().with_min_len(1024).map(entry).collect()
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    // Blocks in a fixed order: the same sum for any number of threads.
+    let sums: Vec<f64> =
+        x.par_chunks(4096).zip(y.par_chunks(4096)).map(|(x, y)| x.iter().zip(y).map(|(x, y)| x * y).sum()).collect();
+    sums.iter().sum()
+}
+
+fn add(y: &mut [f64], factor: f64, x: &[f64]) {
+    y.par_chunks_mut(4096)
+        .zip(x.par_chunks(4096))
+        .for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x));
+}
+
+/// The basis: vectors that are orthonormal in M, and M times each.
+#[derive(Default)]
+struct Basis {
+    q: Vec<Vec<f64>>,
+    mq: Vec<Vec<f64>>,
+}
+
+impl Basis {
+    /// Takes what lies in the basis out of `x` (twice: once is not enough in floating point). Returns the coefficients of
+    /// the first pass and adds those of the second.
+    fn orthogonalise(&self, x: &mut [f64]) -> Vec<f64> {
+        let mut all = vec![0.0; self.q.len()];
+        for _ in 0..2 {
+            for (i, (q, mq)) in self.q.iter().zip(&self.mq).enumerate() {
+                let h = dot(mq, x);
+                add(x, -h, q);
+                all[i] += h;
+            }
+        }
+        all
+    }
+
+    /// Appends `x`, orthogonalised before, scaled to norm 1; returns its norm. A vector that has (relative to `size`)
+    /// nothing left in the inner product of M is not appended.
+    fn push(&mut self, mut x: Vec<f64>, m: &Matrix, size: f64) -> Option<f64> {
+        let mut mx = times(m, &x);
+        let norm = dot(&x, &mx).max(0.0).sqrt();
+        if norm.is_nan() || norm <= 1e-12 * size {
+            return None;
+        }
+        x.par_iter_mut().chain(&mut mx).for_each(|x| *x /= norm);
+        self.q.push(x);
+        self.mq.push(mx);
+        Some(norm)
+    }
+}
+
+/// The largest eigenvalues `theta` of `A^-1 M`, in descending order: at least `count` of them that have converged, and
+/// what else the basis gives.
+fn iterate(factor: &Factor, m: &Matrix, n: usize, count: usize, seed: u64) -> Result<Vec<f64>> {
+    let most = n.min(20 * count + 200);
+    let mut scratch = factor.scratch(BLOCK)?;
+    crate::memory::ensure_available("the Lanczos basis", 16 * (n * (2 * count + 40).min(n)) as u64)?;
+    let mut basis = Basis::default();
+    let mut rng = Philox::new(seed, 3);
+    let mut block: Vec<f64> = (0..n * BLOCK.min(n)).map(|_| rng.random::<f64>() - 0.5).collect();
+    // Once through the inverse: components outside the range of M go, low modes grow.
+    let apply = |basis: &[Vec<f64>], block: &mut Vec<f64>, scratch: &mut _| {
+        block.clear();
+        basis.iter().for_each(|mq| block.extend_from_slice(mq));
+        factor.solve(block, scratch);
+    };
+    let start: Vec<Vec<f64>> = block.chunks(n).map(|x| times(m, x)).collect();
+    apply(&start, &mut block, &mut scratch);
+    for x in block.chunks(n) {
+        let mut x = x.to_vec();
+        let size = dot(&x, &times(m, &x)).max(0.0).sqrt();
+        basis.orthogonalise(&mut x);
+        basis.push(x, m, size);
+    }
+    if basis.q.is_empty() {
+        return Err(Error::Model("the mass matrix is zero: there are no frequencies".into()));
+    }
+    // H = Q' M A^-1 M Q, column by column; the rows below the block follow by symmetry.
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    let mut first = 0;
+    loop {
+        let last = basis.q.len();
+        apply(&basis.mq[first..last], &mut block, &mut scratch);
+        let mut left: Vec<(Vec<f64>, f64)> = Vec::new();
+        for x in block.chunks(n) {
+            let mut x = x.to_vec();
+            if x.iter().any(|x| !x.is_finite()) {
+                return Err(Error::Model("a solve of the whole model gave values that are not finite".into()));
+            }
+            let size = dot(&x, &times(m, &x)).max(0.0).sqrt();
+            let mut h = basis.orthogonalise(&mut x);
+            h.truncate(last);
+            columns.push(h);
+            left.push((x, size));
+        }
+        // What is left of each vector: the norm of it bounds the residual of every Ritz pair.
+        let norms: Vec<f64> = left.iter().map(|(x, _)| dot(x, &times(m, x)).max(0.0).sqrt()).collect();
+        let dimension = columns.len();
+        let at = |i: usize, j: usize| columns[j].get(i).copied().unwrap_or(0.0);
+        let h = Mat::from_fn(dimension, dimension, |i, j| {
+            // Both triangles exist within a block; their mean is symmetric.
+            if columns[i].len() > j && columns[j].len() > i {
+                0.5 * (at(i, j) + at(j, i))
+            } else {
+                at(i.min(j), i.max(j))
+            }
+        });
+        let ritz = h.self_adjoint_eigen(Side::Lower);
+        let ritz = ritz.map_err(|_| Error::Model("the projected eigenproblem did not converge".into()))?;
+        let (values, vectors) = (ritz.S().column_vector(), ritz.U());
+        let residual =
+            |k: usize| -> f64 { norms.iter().enumerate().map(|(b, norm)| norm * vectors[(first + b, k)].abs()).sum() };
+        let descending = (0..dimension).rev();
+        let converged = descending.clone().take_while(|k| values[*k] > 0.0 && residual(*k) <= TOLERANCE * values[*k]);
+        let complete = left.iter().zip(&norms).all(|((_, size), norm)| *norm <= 1e-12 * size) || dimension >= n;
+        if converged.count() > count.min(n - 1) || complete {
+            let positive: Vec<f64> = descending.map(|k| values[k]).filter(|theta| *theta > 0.0).collect();
+            return Ok(positive);
+        }
+        if dimension >= most {
+            return Err(Error::Model(format!(
+                "the lowest {count} modes did not converge in {dimension} steps; ask for fewer with --full-modes"
+            )));
+        }
+        first = last;
+        for (mut x, size) in left {
+            // Against the vectors of its own block as well.
+            basis.orthogonalise(&mut x);
+            basis.push(x, m, size);
+        }
+        if basis.q.len() == first {
+            return Err(Error::Model("the Lanczos iteration broke down".into()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sparse::from_triplets;
+
+    fn chain(n: usize, free: bool, pool: &Pool) -> (Matrix, Matrix) {
+        let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
+        for i in 0..n as u32 {
+            let end = free && (i == 0 || i as usize == n - 1);
+            for (j, value) in [(i.wrapping_sub(1), -1.0), (i, if end { 1.0 } else { 2.0 }), (i + 1, -1.0)] {
+                if (j as usize) < n {
+                    rows.push(i);
+                    columns.push(j);
+                    values.push(value);
+                }
+            }
+        }
+        let k = from_triplets((n, n), &rows, &columns, &values, pool).unwrap();
+        let all: Vec<u32> = (0..n as u32).collect();
+        let m = from_triplets((n, n), &all, &all, &vec![1.0; n], pool).unwrap();
+        (k, m)
+    }
+
+    #[test]
+    fn a_chain_has_the_closed_form() {
+        let pool = Pool::shared(2, false).unwrap();
+        for (n, count) in [(1, 1), (2, 2), (5, 3), (200, 10)] {
+            let (k, m) = chain(n, false, &pool);
+            let found = lowest(&k, &m, count, 1.0, 7, &pool).unwrap();
+            assert_eq!((found.values.len(), found.counted, found.shift), (count, Some(count), 0.0), "{n}");
+            for (i, value) in found.values.iter().enumerate() {
+                let angle = (i + 1) as f64 * std::f64::consts::PI / (2 * (n + 1)) as f64;
+                let want = 4.0 * angle.sin().powi(2);
+                assert!((value - want).abs() < 1e-10 * want, "{n} {i}: {value} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_free_chain_has_one_rigid_mode() {
+        let pool = Pool::shared(2, false).unwrap();
+        let (k, m) = chain(60, true, &pool);
+        let found = lowest(&k, &m, 4, 0.01, 7, &pool).unwrap();
+        assert!(found.values[0].abs() < 1e-12 && found.shift < 0.0, "{found:?}");
+        for (i, value) in found.values.iter().enumerate().skip(1) {
+            let want = 4.0 * (i as f64 * std::f64::consts::PI / 120.0).sin().powi(2);
+            assert!((value - want).abs() < 1e-9 * want, "{i}: {value} {want}");
+        }
+        assert_eq!(found.counted, Some(4));
+    }
+
+    #[test]
+    fn double_modes_are_found_twice() {
+        let pool = Pool::shared(2, false).unwrap();
+        let (k, m) = chain(40, false, &pool);
+        // Two chains side by side.
+        let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
+        for (value, (i, j)) in k.iter() {
+            for shift in [0, 40] {
+                rows.push(i + shift);
+                columns.push(j + shift);
+                values.push(*value);
+            }
+        }
+        let k = from_triplets((80, 80), &rows, &columns, &values, &pool).unwrap();
+        let all: Vec<u32> = (0..80).collect();
+        let m2 = from_triplets((80, 80), &all, &all, &[1.0; 80], &pool).unwrap();
+        let found = lowest(&k, &m2, 6, 1.0, 7, &pool).unwrap();
+        for pair in found.values.chunks(2) {
+            assert!((pair[0] - pair[1]).abs() < 1e-10 * pair[0], "{found:?}");
+        }
+        assert_eq!(found.counted, Some(6));
+        drop(m);
+    }
+}

@@ -1,0 +1,82 @@
+//! The dense generalised eigenproblem of the reduced model: `K phi = lambda M phi`.
+
+use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
+use faer::{Mat, MatRef, Par, Side};
+
+/// Eigenvalues in ascending order and their vectors, one a column, `phi' M phi = 1`.
+pub(super) struct Modes {
+    pub(super) values: Vec<f64>,
+    pub(super) vectors: Mat<f64>,
+}
+
+/// Solves `K phi = lambda M phi` for symmetric K and M of order n, column-major, M positive definite, by Cholesky:
+/// `M = L L'`, `C = L^-1 K L^-T`. The error says why there is no answer.
+pub(super) fn modes(k: &[f64], m: &[f64], n: usize, par: Par) -> Result<Modes, String> {
+    if n == 0 {
+        return Ok(Modes { values: Vec::new(), vectors: Mat::zeros(0, 0) });
+    }
+    let (k, m) = (MatRef::from_column_major_slice(k, n, n), MatRef::from_column_major_slice(m, n, n));
+    let factor = m.llt(Side::Lower).map_err(|_| "the reduced mass matrix is not positive definite".to_string())?;
+    let l = factor.L();
+    let mut c = k.to_owned();
+    solve_lower_triangular_in_place(l, c.as_mut(), par);
+    let mut c = c.transpose().to_owned();
+    solve_lower_triangular_in_place(l, c.as_mut(), par);
+    // Both triangles carry the roundoff of one congruence; the mean of the two is symmetric.
+    let c = Mat::from_fn(n, n, |i, j| 0.5 * (c[(i, j)] + c[(j, i)]));
+    if !c.col_iter().all(|column| column.iter().all(|x| x.is_finite())) {
+        return Err("the reduced mass matrix is singular to working precision".into());
+    }
+    let found =
+        c.self_adjoint_eigen(Side::Lower).map_err(|_| "the reduced eigenproblem did not converge".to_string())?;
+    let values: Vec<f64> = found.S().column_vector().iter().copied().collect();
+    let mut vectors = found.U().to_owned();
+    solve_upper_triangular_in_place(l.transpose(), vectors.as_mut(), par);
+    Ok(Modes { values, vectors })
+}
+
+/// The natural frequency in Hz of an eigenvalue `omega^2`; that of a negative one is negative. `zero` is the size below
+/// which an eigenvalue is roundoff: a rigid-body mode.
+pub(super) fn frequency(value: f64, zero: f64) -> f64 {
+    if value.abs() <= zero {
+        return 0.0;
+    }
+    value.signum() * value.abs().sqrt() / std::f64::consts::TAU
+}
+
+/// The roundoff of eigenvalues of a pencil of order `n`, in units of the largest: `n` times the machine precision.
+pub(super) fn roundoff(values: &[f64]) -> f64 {
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    values.len() as f64 * f64::EPSILON * largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_masses_on_springs() {
+        // Masses 2 and 1, springs 3 to the wall and 1 between: lambda^2 - 3 lambda + 1.5 = 0.
+        let modes = modes(&[4.0, -1.0, -1.0, 1.0], &[2.0, 0.0, 0.0, 1.0], 2, Par::Seq).unwrap();
+        let root = 3f64.sqrt() / 2.0;
+        for (value, want) in modes.values.iter().zip([1.5 - root, 1.5 + root]) {
+            assert!((value - want).abs() < 1e-14, "{value} {want}");
+        }
+        let phi = &modes.vectors;
+        for j in 0..2 {
+            let mass = 2.0 * phi[(0, j)].powi(2) + phi[(1, j)].powi(2);
+            assert!((mass - 1.0).abs() < 1e-14);
+        }
+        assert!(super::modes(&[1.0], &[0.0], 1, Par::Seq).is_err());
+        assert!(super::modes(&[1.0], &[-1.0], 1, Par::Seq).is_err());
+        assert!(super::modes(&[], &[], 0, Par::Seq).is_ok());
+    }
+
+    #[test]
+    fn frequencies_of_rigid_and_unstable_modes() {
+        let hertz = |omega: f64| omega / std::f64::consts::TAU;
+        assert_eq!(frequency(4.0, 0.0), hertz(2.0));
+        assert_eq!(frequency(-4.0, 0.0), -hertz(2.0));
+        assert_eq!(frequency(1e-9, 1e-8), 0.0);
+    }
+}
