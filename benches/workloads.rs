@@ -11,8 +11,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use hetero::backend::{self, BackendOptions};
 use hetero::config::Layers;
 use hetero::exec::{Control, run_step};
-use hetero::job::{ChunkOut, Class, Kernel, Output, Precision, Work};
+use hetero::job::{ChunkOut, Class, Kernel, Output, Precision, Step, Work};
 use hetero::plan::ChunkRule;
+use hetero::run::run_once;
 use hetero::workloads::{Context, WORKLOADS};
 
 /// Items of each job.
@@ -46,12 +47,18 @@ fn workloads(criterion: &mut Criterion) {
                         .collect();
                     group.bench_function(BenchmarkId::new(id, size), |bencher| {
                         bencher.iter(|| {
-                            for (step, output) in steps.iter().zip(&mut outputs) {
-                                let rule = backend.chunks(step.kernel()).expect("a host runs every kernel");
-                                run_step(step.kernel(), rule, backend.as_mut(), output, &Control::default())
-                                    .expect("nobody stops a bench");
-                            }
-                            black_box(job.finish(&outputs).expect("generated input has an answer"))
+                            let rule =
+                                |step: &Step<'_>| backend.chunks(step.kernel()).expect("a host runs every kernel");
+                            let rules: Vec<ChunkRule> = steps.iter().map(rule).collect();
+                            let run = run_once(
+                                job.as_ref(),
+                                &steps,
+                                &rules,
+                                backend.as_mut(),
+                                &mut outputs,
+                                &Control::default(),
+                            );
+                            black_box(run.expect("generated input has an answer, and nobody stops a bench"));
                         });
                     });
                 }

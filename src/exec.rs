@@ -2,10 +2,11 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
-use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Output, OutputWriter};
+use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Output, OutputWriter, Whole};
 use crate::plan::ChunkRule;
 
 /// How a run is watched and stopped from outside.
@@ -134,6 +135,30 @@ pub fn run_step(
         kernel.merge_fold(&mut output.fold, &partial.fold);
     }
     Ok(StepTrace { phases, chunks: tally.chunks, partials: tally.partials })
+}
+
+/// Lets `whole` solve on the processors of `backend`; `before` are the outputs of the earlier steps.
+///
+/// # Errors
+/// [`Error::Signal`] when `control` was stopped; [`Error::Unavailable`] when the backend is a device; the solve's own.
+pub fn run_whole(
+    whole: &dyn Whole,
+    backend: &dyn Backend,
+    before: &[Output],
+    output: &mut Output,
+    control: &Control,
+) -> Result<StepTrace> {
+    control.proceed()?;
+    output.reset();
+    control.items_done.store(0, Ordering::Relaxed);
+    control.items_total.store(whole.items(), Ordering::Relaxed);
+    control.runs_started.fetch_add(1, Ordering::Relaxed);
+    let start = Instant::now();
+    whole.solve(&backend.host()?, before, output)?;
+    let phases = Phases { kernel: start.elapsed().as_secs_f64(), ..Phases::default() };
+    control.items_done.store(whole.items(), Ordering::Relaxed);
+    control.proceed()?;
+    Ok(StepTrace { phases, chunks: 0, partials: Vec::new() })
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@ use bytemuck::Pod;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::machine::pool::Pool;
 use crate::memory::Buffer;
 use crate::numeric::simd::Simd;
 
@@ -580,18 +581,57 @@ impl ChunkOut<'_> {
     }
 }
 
+/// The host's processors, as a backend lends them to a [`Whole`] step.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<'h> {
+    /// The instruction set to use.
+    pub simd: Simd,
+    /// The threads to use; `None` for the calling one alone.
+    pub pool: Option<&'h Pool>,
+}
+
+impl Host<'_> {
+    /// Number of threads.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.map_or(1, Pool::threads)
+    }
+
+    /// Runs `work` where rayon's parallel iterators use these threads, or plainly when there is but one.
+    pub fn install<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+/// A step that is one solve on the host and not a function of items, such as a factorization: it is never cut into
+/// chunks and never runs on a device. It describes itself as a kernel does (name, items, work, class, columns); its
+/// [`Kernel::seq`] is not called. Its time is a phase of its own name.
+pub trait Whole: Kernel {
+    /// Does it all. `before` are the outputs of the job's earlier steps, `out` is this step's own.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when there is no answer (a singular matrix), [`Error::Resource`] when memory does not suffice.
+    fn solve(&self, host: &Host<'_>, before: &[Output], out: &mut Output) -> Result<()>;
+}
+
 /// One step of a job. A job's steps run in order; each has its own output.
 pub enum Step<'j> {
     /// A data-parallel kernel, run in chunks by the backends.
     Kernel(Box<dyn Kernel + 'j>),
+    /// One solve on the host.
+    Whole(Box<dyn Whole + 'j>),
 }
 
 impl<'j> Step<'j> {
-    /// The kernel of this step.
+    /// The kernel of this step; of a whole solve its description.
     #[must_use]
     pub fn kernel(&self) -> &(dyn Kernel + 'j) {
         match self {
             Step::Kernel(kernel) => kernel.as_ref(),
+            Step::Whole(whole) => whole.as_ref(),
         }
     }
 }
@@ -644,6 +684,11 @@ pub trait Job: Send + Sync {
 
     /// The precisions that its kernels come in; the first one is the reference's and the cpu's default.
     fn precisions(&self) -> &[Precision];
+
+    /// Why no device can run this job, if so: refused before one is looked for.
+    fn stays_on_cpu(&self) -> Option<&'static str> {
+        None
+    }
 
     /// The default precision on a GPU.
     fn gpu_precision(&self) -> Precision {

@@ -40,7 +40,9 @@ pub fn command(
 ) -> Result<()> {
     let workload = workloads::find(name)?;
     let progress = Progress::start(control, config.report.progress);
-    let job = workload.prepare(args, &Context { seed: config.run.seed })?;
+    // Readers and generators use the threads that the cpu backend has.
+    let pool = backend::cpu::pool(&config.backend_options())?;
+    let job = pool.install(|| workload.prepare(args, &Context { seed: config.run.seed }))?;
     let job = job.as_ref();
     control.proceed()?;
     let comparison = compare(job, config, control)?;
@@ -48,7 +50,7 @@ pub fn command(
     let wrong = comparison.rows.iter().find_map(|row| row.verification.error(&row.facts.id));
     let saved = args.get_one::<PathBuf>("output").filter(|_| wrong.is_none());
     if let Some(path) = saved {
-        job.save(&comparison.rows[0].outputs, path)?;
+        pool.install(|| job.save(&comparison.rows[0].outputs, path))?;
     }
     let report = report::build(inputs(name, job, comparison, config)?);
     let text = match config.report.format.as_str() {
@@ -223,8 +225,12 @@ fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Resul
     }
     let mut backend = backend::open(id, &config.backend_options())?;
     let precision = choose_precision(job, backend.as_ref(), config)?;
+    let steps = job.steps(precision)?;
+    if steps.iter().any(|step| matches!(step, Step::Whole(_))) {
+        return Ok(probe::predict_whole(&steps, backend.facts().threads));
+    }
     let mut seconds = 0.0;
-    for step in job.steps(precision)? {
+    for step in &steps {
         seconds += probe::predict(step.kernel(), backend.as_mut(), control)?;
     }
     Ok(seconds)
@@ -247,6 +253,9 @@ fn names(list: &str) -> Result<Vec<String>> {
 /// # Errors
 /// Whatever stops the run. A failed verification is not an error here: it is in [`Measured::verification`].
 pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, control: &Control) -> Result<Measured> {
+    if let (true, Some(why)) = (backend::parse(id)?.0.device, job.stays_on_cpu()) {
+        return Err(Error::Unavailable { backend: id.into(), why: format!("{why}; use --backend cpu") });
+    }
     let start = Instant::now();
     let mut backend = backend::open(id, &config.backend_options())?;
     let open = start.elapsed().as_secs_f64();
@@ -264,7 +273,9 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     control.stage(&format!("{id}: verifying"));
     let reference = job.steps(job.precisions()[0])?;
     let RunResult { traces, answer } = &samples.last;
-    let subject = Subject { job, steps: &steps, reference: &reference, outputs: &outputs, traces, answer };
+    let pool = backend::cpu::pool(&config.backend_options())?;
+    let pool = Some(pool.as_ref());
+    let subject = Subject { job, steps: &steps, reference: &reference, outputs: &outputs, traces, answer, pool };
     let threads = backend.facts().threads;
     let effort = Effort { seed: config.run.seed, threads, operations: Effort::OPERATIONS };
     let verification = verify::verify(subject, effort, control)?;
@@ -287,8 +298,11 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     })
 }
 
-/// One run: every step through the chunk loop, then the answer.
-fn run_once(
+/// One run: every step through the chunk loop or as a whole, then the answer.
+///
+/// # Errors
+/// [`Error::Signal`] when `control` was stopped; the first error of a step or of [`Job::finish`].
+pub fn run_once(
     job: &dyn Job,
     steps: &[Step<'_>],
     rules: &[ChunkRule],
@@ -298,9 +312,20 @@ fn run_once(
 ) -> Result<(Phases, RunResult)> {
     let mut phases = Phases::default();
     let mut traces = Vec::with_capacity(steps.len());
-    for ((step, rule), output) in steps.iter().zip(rules).zip(outputs.iter_mut()) {
-        control.stage(&format!("{}: {}", backend.facts().id, step.kernel().name()));
-        let trace = exec::run_step(step.kernel(), *rule, backend, output, control)?;
+    // A job with whole solves is told step by step.
+    let apart = steps.iter().any(|step| matches!(step, Step::Whole(_)));
+    for (i, (step, rule)) in steps.iter().zip(rules).enumerate() {
+        let name = step.kernel().name();
+        control.stage(&format!("{}: {name}", backend.facts().id));
+        let (before, own) = outputs.split_at_mut(i);
+        let mut trace = match step {
+            Step::Kernel(kernel) => exec::run_step(kernel.as_ref(), *rule, backend, &mut own[0], control)?,
+            Step::Whole(whole) => exec::run_whole(whole.as_ref(), backend, before, &mut own[0], control)?,
+        };
+        if apart && trace.phases.kernel > 0.0 {
+            let seconds = std::mem::take(&mut trace.phases.kernel);
+            trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)));
+        }
         phases.add(&trace.phases);
         traces.push(trace);
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, LaneBody, Phases};
 use crate::error::{Error, Result};
-use crate::job::{ChunkOut, Kernel};
+use crate::job::{ChunkOut, Host, Kernel};
 use crate::machine::pool::Pool;
 use crate::numeric::simd::Simd;
 use crate::plan::{self, ChunkRule};
@@ -60,6 +60,10 @@ impl Backend for Cpu {
 
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, self.pool.threads()))
+    }
+
+    fn host(&self) -> Result<Host<'_>> {
+        Ok(Host { simd: self.simd, pool: Some(&self.pool) })
     }
 
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {

@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::{Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, LaneBody, Phases};
 use crate::error::Result;
-use crate::job::{ChunkOut, Kernel};
+use crate::job::{ChunkOut, Host, Kernel};
+use crate::numeric::simd::Simd;
 use crate::plan::{self, ChunkRule};
 
 /// The registry entry.
@@ -29,6 +30,10 @@ impl Backend for Seq {
 
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, 1))
+    }
+
+    fn host(&self) -> Result<Host<'_>> {
+        Ok(Host { simd: Simd::detect(), pool: None })
     }
 
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {

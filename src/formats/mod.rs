@@ -13,6 +13,7 @@ pub mod inp;
 pub mod materials;
 pub mod mesh;
 pub mod msh;
+pub mod mtx;
 pub mod nodal;
 pub mod npy;
 pub mod numbers;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::backend::Backend;
 use crate::error::Result;
 use crate::exec::{self, Control};
-use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Output, Precision, Work};
+use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Output, Precision, Step, Work};
 
 /// Long enough for the clock and for caches to settle, short against any run worth predicting.
 const LONG_ENOUGH: f64 = 0.02;
@@ -28,6 +28,18 @@ pub fn predict(kernel: &dyn Kernel, backend: &mut dyn Backend, control: &Control
         }
         items = items.saturating_mul(4).min(kernel.items());
     }
+}
+
+/// Operations per second that one thread reaches in a factorization at the least: half of what blocked f64 code does on
+/// a current core. A prediction that is too long skips a baseline, one that is too short makes the user wait.
+const WHOLE_RATE: f64 = 1e10;
+
+/// Seconds that a job with whole solves would take on `threads` host threads, from the work that its steps declare: its
+/// steps need each other's results, so none of them can be tried alone.
+#[must_use]
+pub fn predict_whole(steps: &[Step<'_>], threads: usize) -> f64 {
+    let flops: f64 = steps.iter().map(Step::kernel).map(|kernel| kernel.items() as f64 * kernel.work().flops).sum();
+    flops / (WHOLE_RATE * threads.max(1) as f64)
 }
 
 /// The first items of a kernel.

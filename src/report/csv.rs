@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::table::phase_list;
-use super::{PhaseRow, Report, Run};
+use super::table::{phase_list, phase_names};
+use super::{Report, Run};
 
 /// The report as CSV (RFC 4180, lines end in a line feed): a header, then one line per backend. A number that does not
 /// exist is an empty field. Each baseline has its own columns.
@@ -69,7 +69,7 @@ fn fields(report: &Report, run: &Run, baselines: &[&str]) -> Vec<(String, String
     add("high_seconds", number(run.seconds.map(|s| s.high)));
     add("min_seconds", number(run.seconds.map(|s| s.min)));
     let phases = run.phases.as_ref();
-    for (i, (name, _)) in phase_list(&PhaseRow::default()).iter().enumerate() {
+    for (i, name) in phase_names(report).iter().enumerate() {
         add(&format!("{name}_seconds"), number(phases.map(|row| phase_list(row)[i].1)));
     }
     add("kernel_median_seconds", number(run.kernel_seconds.map(|s| s.median)));

@@ -315,8 +315,8 @@ fn run(row: Row, items: u64) -> Run {
     let once = Phases { open, compile, ..Phases::default() };
     let whole: Vec<Phases> = samples.iter().map(|sample| sum(sample, &once)).collect();
     run.samples = whole.iter().map(Phases::total).collect();
-    run.kernel_samples = samples.iter().map(|sample| sample.kernel).collect();
-    let warm: Vec<f64> = samples.iter().map(|s| s.upload + s.kernel + s.download + s.merge).collect();
+    run.kernel_samples = samples.iter().map(Phases::computing).collect();
+    let warm: Vec<f64> = samples.iter().map(|s| s.total() - s.open - s.compile).collect();
     run.seconds = Summary::of(&run.samples);
     run.kernel_seconds = Summary::of(&run.kernel_samples);
     run.warm_seconds = Summary::of(&warm);
@@ -347,6 +347,7 @@ fn half(p: &Phases) -> Phases {
         kernel: 0.5 * p.kernel,
         download: 0.5 * p.download,
         merge: 0.5 * p.merge,
+        steps: p.steps.scaled(0.5),
     }
 }
 

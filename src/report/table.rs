@@ -186,10 +186,17 @@ pub(super) fn speedup_rows(report: &Report) -> Vec<SpeedupRow<'_>> {
     rows
 }
 
-/// The names and values of the phases, in order.
-pub(super) fn phase_list(row: &PhaseRow) -> [(&'static str, f64); 7] {
+/// The names and values of the phases, in order. Where steps are told apart they stand for the kernel, and the phases
+/// of a device are left out.
+pub(super) fn phase_list(row: &PhaseRow) -> Vec<(&'static str, f64)> {
     let PhaseRow { run, verify } = row;
-    [
+    if run.steps.iter().next().is_some() {
+        let mut list = vec![("open", run.open)];
+        list.extend(run.steps.iter());
+        list.extend([("merge", run.merge), ("verify", *verify)]);
+        return list;
+    }
+    vec![
         ("open", run.open),
         ("compile", run.compile),
         ("upload", run.upload),
@@ -200,9 +207,15 @@ pub(super) fn phase_list(row: &PhaseRow) -> [(&'static str, f64); 7] {
     ]
 }
 
+/// The phases that head the columns of a report: those of its first row with times.
+pub(super) fn phase_names(report: &Report) -> Vec<&'static str> {
+    let first = report.runs.iter().find_map(|run| run.phases).unwrap_or_default();
+    phase_list(&first).into_iter().map(|(name, _)| name).collect()
+}
+
 fn phases(out: &mut String, report: &Report, style: Style) {
     let mut headings = vec!["phases".to_string()];
-    headings.extend(phase_list(&PhaseRow::default()).iter().map(|(name, _)| format!("-{name}")));
+    headings.extend(phase_names(report).iter().map(|name| format!("-{name}")));
     headings.push("limit that binds".into());
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let mut grid = Grid::new(style, &headings);

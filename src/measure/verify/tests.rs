@@ -190,8 +190,15 @@ fn verify_job(job: &dyn Job, effort: Effort, spoil: impl FnOnce(&mut Output, &mu
     let mut trace = exec::run_step(kernel, rule, &mut *backend, &mut output, &Control::default()).unwrap();
     spoil(&mut output, &mut trace);
     let (outputs, traces, answer) = ([output], [trace], Answer::default());
-    let subject =
-        Subject { job, steps: &steps, reference: &steps, outputs: &outputs, traces: &traces, answer: &answer };
+    let subject = Subject {
+        job,
+        steps: &steps,
+        reference: &steps,
+        outputs: &outputs,
+        traces: &traces,
+        answer: &answer,
+        pool: None,
+    };
     verify(subject, effort, &Control::default())
 }
 
@@ -401,8 +408,15 @@ fn a_stop_ends_the_verification() {
     let partials = vec![Partial { chunk: Chunk::new(0, 100), fold: [50, 100, 0, 0] }];
     let (outputs, traces) = ([output], [StepTrace { partials, ..StepTrace::default() }]);
     let answer = Answer::default();
-    let subject =
-        Subject { job: &job, steps: &steps, reference: &steps, outputs: &outputs, traces: &traces, answer: &answer };
+    let subject = Subject {
+        job: &job,
+        steps: &steps,
+        reference: &steps,
+        outputs: &outputs,
+        traces: &traces,
+        answer: &answer,
+        pool: None,
+    };
     let control = Control::default();
     control.signal.store(15, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(verify(subject, EFFORT, &control), Err(Error::Signal(15)));

@@ -1,0 +1,222 @@
+//! Factorizations of every kind of matrix against dense ones.
+
+use std::sync::Arc;
+
+use faer::{Mat, MatRef, Side};
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::Error;
+use crate::machine::pool::Pool;
+
+fn pool() -> Arc<Pool> {
+    Pool::shared(2, false).unwrap()
+}
+
+/// A sparse matrix with the non-zero entries of a dense one.
+fn sparse(dense: MatRef<'_, f64>) -> Matrix {
+    let (mut r, mut c, mut v) = (vec![], vec![], vec![]);
+    for j in 0..dense.ncols() {
+        for i in 0..dense.nrows() {
+            if dense[(i, j)] != 0.0 {
+                r.push(i as u32);
+                c.push(j as u32);
+                v.push(dense[(i, j)]);
+            }
+        }
+    }
+    from_triplets((dense.nrows(), dense.ncols()), &r, &c, &v, &pool()).unwrap()
+}
+
+/// Uniform numbers in -1..1 and choices, from a seed.
+struct Random(u64);
+
+impl Random {
+    fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn value(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+
+    fn chance(&mut self, probability: f64) -> bool {
+        self.value() * 0.5 + 0.5 < probability
+    }
+}
+
+/// A random symmetric matrix; the diagonal is the sum of the row's magnitudes plus `shift`.
+fn symmetric(n: usize, density: f64, shift: f64, random: &mut Random) -> Mat<f64> {
+    let mut a = Mat::zeros(n, n);
+    for j in 0..n {
+        for i in 0..j {
+            if random.chance(density) {
+                let value = random.value();
+                a[(i, j)] = value;
+                a[(j, i)] = value;
+            }
+        }
+    }
+    for j in 0..n {
+        a[(j, j)] = (0..n).map(|i| f64::abs(a[(i, j)])).sum::<f64>() + shift;
+    }
+    a
+}
+
+fn unsymmetric(n: usize, density: f64, random: &mut Random) -> Mat<f64> {
+    Mat::from_fn(n, n, |i, j| {
+        let there = i == j || random.chance(density);
+        if there { random.value() + if i == j { 0.1 } else { 0.0 } } else { 0.0 }
+    })
+}
+
+fn factor(a: MatRef<'_, f64>, ordering: Ordering) -> Result<Factor, Failure> {
+    let (matrix, pool) = (sparse(a), pool());
+    let analysis = Arc::new(Analysis::new(&matrix, &Options { ordering }, &pool)?);
+    Factor::new(&analysis, &matrix, &pool)
+}
+
+/// The largest normwise backward error of the columns of `x` as solutions of `a x = b`, in units of roundoff.
+fn backward_error(a: MatRef<'_, f64>, x: &[f64], b: &[f64]) -> f64 {
+    let n = a.nrows();
+    let norm = (0..n).map(|i| (0..n).map(|j| a[(i, j)].abs()).sum::<f64>()).fold(0.0, f64::max);
+    let mut worst: f64 = 0.0;
+    for (x, b) in x.chunks_exact(n.max(1)).zip(b.chunks_exact(n.max(1))) {
+        let largest = |v: &[f64]| v.iter().fold(0.0f64, |m, x| m.max(x.abs()));
+        let scale = norm * largest(x) + largest(b);
+        for i in 0..n {
+            let residual = (0..n).map(|j| a[(i, j)] * x[j]).sum::<f64>() - b[i];
+            let error = if residual == 0.0 { 0.0 } else { residual.abs() / (scale * f64::EPSILON) };
+            worst = if error.is_nan() { f64::INFINITY } else { worst.max(error) };
+        }
+    }
+    worst
+}
+
+/// Solves with random right-hand sides, some of them sparse, and requires LAPACK's bound of the residual.
+fn check_solves(a: MatRef<'_, f64>, factor: &Factor, random: &mut Random) {
+    let n = a.nrows();
+    for columns in [0, 1, 3, 40] {
+        let b: Vec<f64> = (0..n * columns)
+            .map(|k| if columns == 3 && k % n.max(1) != k / n.max(1) { 0.0 } else { random.value() })
+            .collect();
+        let mut x = b.clone();
+        factor.solve(&mut x, &mut factor.scratch(columns).unwrap());
+        let error = backward_error(a, &x, &b);
+        assert!(error <= 30.0 * n.max(1) as f64, "{error} of order {n}, {columns} columns");
+    }
+}
+
+const ORDERINGS: [Ordering; 4] =
+    [Ordering::Auto, Ordering::MinimumDegree, Ordering::NestedDissection, Ordering::Natural];
+
+#[test]
+fn the_backward_error_sees_a_wrong_solution() {
+    let mut random = Random(7);
+    let a = symmetric(20, 0.2, 1.0, &mut random);
+    let factor = factor(a.as_ref(), Ordering::Auto).unwrap();
+    let b = vec![1.0; 20];
+    let mut x = b.clone();
+    factor.solve(&mut x, &mut factor.scratch(1).unwrap());
+    x[3] *= 1.0 + 1e-12;
+    assert!(backward_error(a.as_ref(), &x, &b) > 600.0);
+    x[3] = f64::NAN;
+    assert_eq!(backward_error(a.as_ref(), &x, &b), f64::INFINITY);
+}
+
+#[test]
+fn orders_zero_and_one_and_the_diagonal() {
+    for ordering in ORDERINGS {
+        let none = factor(Mat::<f64>::zeros(0, 0).as_ref(), ordering).unwrap();
+        assert_eq!((none.order(), none.negative_pivots(), none.condition()), (0, 0, 1.0));
+        none.solve(&mut [], &mut none.scratch(5).unwrap());
+        let one = factor(Mat::from_fn(1, 1, |_, _| -4.0).as_ref(), ordering).unwrap();
+        let mut x = [8.0, 2.0];
+        one.solve(&mut x, &mut one.scratch(2).unwrap());
+        assert_eq!((x, one.negative_pivots(), one.condition()), ([-2.0, -0.5], 1, 1.0));
+        let diagonal = Mat::from_fn(50, 50, |i, j| if i == j { (i + 1) as f64 } else { 0.0 });
+        let diagonal = factor(diagonal.as_ref(), ordering).unwrap();
+        assert!((diagonal.condition() - 50.0).abs() < 1e-12, "{}", diagonal.condition());
+    }
+}
+
+#[test]
+fn negative_eigenvalues_are_counted() {
+    let mut random = Random(11);
+    for n in [2, 5, 30, 90] {
+        let mut a = symmetric(n, 0.3, 0.1, &mut random);
+        for k in 0..n {
+            a[(k, k)] = random.value();
+        }
+        let eigenvalues = a.self_adjoint_eigenvalues(Side::Lower).unwrap();
+        let negative = eigenvalues.iter().filter(|x| **x < 0.0).count();
+        let found = factor(a.as_ref(), Ordering::Auto).unwrap();
+        assert_eq!(found.negative_pivots(), negative);
+        check_solves(a.as_ref(), &found, &mut random);
+    }
+}
+
+#[test]
+fn values_that_are_not_numbers_are_named() {
+    for bad in [f64::NAN, f64::INFINITY] {
+        let mut a = symmetric(6, 0.5, 1.0, &mut Random(3));
+        a[(4, 4)] = bad;
+        let error = Error::from(factor(a.as_ref(), Ordering::Auto).unwrap_err());
+        assert!(matches!(error, Error::Model(_)) && error.to_string().contains("row 5, column 5"), "{error}");
+    }
+}
+
+#[test]
+fn another_pattern_is_refused() {
+    let mut random = Random(5);
+    let (a, b) = (symmetric(9, 0.3, 1.0, &mut random), symmetric(9, 0.6, 1.0, &mut random));
+    let analysis = Arc::new(Analysis::new(&sparse(a.as_ref()), &Options::default(), &pool()).unwrap());
+    assert!(matches!(Factor::new(&analysis, &sparse(b.as_ref()), &pool()), Err(Failure::Error(Error::Internal(_)))));
+}
+
+#[test]
+fn rows_of_zeros_and_empty_patterns_are_singular() {
+    for n in [1, 2, 7] {
+        let zero = Mat::<f64>::zeros(n, n);
+        assert!(matches!(factor(zero.as_ref(), Ordering::Auto), Err(Failure::Singular(_))), "{n}");
+    }
+    let mut a = unsymmetric(8, 0.4, &mut Random(1));
+    a.row_mut(5).fill(0.0);
+    assert!(matches!(factor(a.as_ref(), Ordering::Auto), Err(Failure::Singular(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn positive_definite_matrices(n in 0usize..80, density in 0.0..0.6f64, seed in any::<u64>(), which in 0usize..4) {
+        let mut random = Random(seed);
+        let a = symmetric(n, density, 0.01, &mut random);
+        let found = factor(a.as_ref(), ORDERINGS[which]).unwrap();
+        prop_assert_eq!(found.negative_pivots(), 0);
+        check_solves(a.as_ref(), &found, &mut random);
+    }
+
+    #[test]
+    fn unsymmetric_matrices(n in 2usize..60, density in 0.0..0.6f64, seed in any::<u64>()) {
+        let mut random = Random(seed);
+        let mut a = unsymmetric(n, density, &mut random);
+        a[(0, n - 1)] = 0.5;
+        a[(n - 1, 0)] = -0.5;
+        match factor(a.as_ref(), Ordering::Auto) {
+            Ok(found) => {
+                prop_assert_eq!(found.method(), Method::Lu);
+                // Pivots inside supernodes: growth is possible, a condition number of 1e8 and more is not excluded.
+                check_solves(a.as_ref(), &found, &mut random);
+            }
+            Err(Failure::Singular(_)) => {
+                let singular = a.singular_values().unwrap();
+                prop_assert!(singular[n - 1] <= 1e-12 * singular[0]);
+            }
+            Err(other) => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
