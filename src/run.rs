@@ -52,6 +52,7 @@ pub fn command(
     if let Some(path) = saved {
         pool.install(|| job.save(&comparison.rows[0].outputs, path))?;
     }
+    let unsolved = job.unsolved(&comparison.rows[0].outputs);
     let report = report::build(inputs(name, job, comparison, config)?);
     let text = match config.report.format.as_str() {
         "json" => report::json::json(&report),
@@ -65,7 +66,7 @@ pub fn command(
         }
         _ => {}
     }
-    wrong.map_or(Ok(()), Err)
+    wrong.map_or(unsolved, Err)
 }
 
 /// How text on stdout may look here.

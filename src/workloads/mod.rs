@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod eigen;
 pub mod pi;
 pub mod stress;
 
@@ -60,7 +61,7 @@ pub trait Workload: Sync {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload, &stress::StressWorkload];
+pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload, &stress::StressWorkload, &eigen::EigenWorkload];
 
 /// The workload `name`.
 ///

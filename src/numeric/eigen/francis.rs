@@ -11,9 +11,8 @@
 //! what they do on scalars costs more than the sweeps that they save.
 
 use super::Failure;
-use super::hessenberg::{LANES, Work};
-use crate::multiversion;
-use crate::numeric::simd::mul_add;
+use super::eight::{Eight, LANES, levels};
+use super::hessenberg::Work;
 
 /// Steps of a block: with the two more rows of the last reflector they fill a vector.
 const STEPS: usize = LANES - 2;
@@ -24,7 +23,7 @@ const SWEEPS_PER_ROW: usize = 30;
 /// A subdiagonal entry of this size is zero whatever stands beside it.
 const SMALLEST: f64 = f64::MIN_POSITIVE / f64::EPSILON;
 
-multiversion! {
+levels! {
     /// The eigenvalues of the Hessenberg matrix in `work`, which is overwritten; entry `i` is the one found in row `i`,
     /// conjugate pairs in two rows that follow each other, the positive imaginary part first.
     ///
@@ -37,7 +36,7 @@ multiversion! {
 }
 
 #[inline(always)]
-fn eigenvalues_body<const FMA: bool>(work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure> {
+fn eigenvalues_body<V: Eight>(work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure> {
     let (n, stride) = (work.order(), work.stride());
     assert_eq!((re.len(), im.len()), (n, n), "one eigenvalue a row");
     let entries = work.entries();
@@ -68,7 +67,7 @@ fn eigenvalues_body<const FMA: bool>(work: &mut Work, re: &mut [f64], im: &mut [
         unsafe {
             let shifts = h.shifts(start, end, stuck);
             let (from, bulge) = h.first(start, end, shifts);
-            sweep::<FMA>(h, start, from, end, bulge);
+            sweep::<V>(h, start, from, end, bulge);
         }
     }
     Ok(())
@@ -236,9 +235,9 @@ type Reflector = [f64; 5];
 
 /// The reflector that turns `x` into `(beta, 0, 0)`, and `beta`.
 #[inline(always)]
-fn reflector<const FMA: bool>([x, y, z]: [f64; 3]) -> (Reflector, f64) {
-    let rest = mul_add::<FMA>(y, y, z * z);
-    let mut square = mul_add::<FMA>(x, x, rest);
+fn reflector<V: Eight>([x, y, z]: [f64; 3]) -> (Reflector, f64) {
+    let rest = V::single(y, y, z * z);
+    let mut square = V::single(x, x, rest);
     let (mut x, mut y, mut z, mut scale) = (x, y, z, 1.0);
     if !(1e-280..=1e280).contains(&square) || rest < 1e-290 {
         // Rare: squares that overflow or vanish, or nothing to do.
@@ -257,9 +256,9 @@ fn reflector<const FMA: bool>([x, y, z]: [f64; 3]) -> (Reflector, f64) {
 
 /// Applies `g` to three numbers.
 #[inline(always)]
-fn reflect<const FMA: bool>(g: &Reflector, [a, b, c]: [f64; 3]) -> [f64; 3] {
-    let s = mul_add::<FMA>(g[1], c, mul_add::<FMA>(g[0], b, a));
-    [mul_add::<FMA>(-g[2], s, a), mul_add::<FMA>(-g[3], s, b), mul_add::<FMA>(-g[4], s, c)]
+fn reflect<V: Eight>(g: &Reflector, [a, b, c]: [f64; 3]) -> [f64; 3] {
+    let s = V::single(g[1], c, V::single(g[0], b, a));
+    [V::single(-g[2], s, a), V::single(-g[3], s, b), V::single(-g[4], s, c)]
 }
 
 /// One sweep over rows and columns `start..end`, which begins in row `from` with the column `bulge`.
@@ -267,7 +266,7 @@ fn reflect<const FMA: bool>(g: &Reflector, [a, b, c]: [f64; 3]) -> [f64; 3] {
 /// # Safety
 /// `start <= from`, `from + 3 <= end`, and the grid's own conditions.
 #[inline(always)]
-unsafe fn sweep<const FMA: bool>(h: Grid, start: usize, from: usize, end: usize, bulge: [f64; 3]) {
+unsafe fn sweep<V: Eight>(h: Grid, start: usize, from: usize, end: usize, bulge: [f64; 3]) {
     let last = end - 1;
     let mut reflectors = [[0.0; 5]; STEPS];
     for block in (from..last).step_by(STEPS) {
@@ -284,7 +283,7 @@ unsafe fn sweep<const FMA: bool>(h: Grid, start: usize, from: usize, end: usize,
                     [h.get(k, k - 1), h.get(k + 1, k - 1), z]
                 };
                 let beta;
-                (*g, beta) = reflector::<FMA>(x);
+                (*g, beta) = reflector::<V>(x);
                 if k > from {
                     h.set(k, k - 1, beta);
                     h.set(k + 1, k - 1, 0.0);
@@ -298,22 +297,22 @@ unsafe fn sweep<const FMA: bool>(h: Grid, start: usize, from: usize, end: usize,
                 // The last reflector has two rows: the third factor is zero and what it meets stays as it is.
                 for j in k..block_end {
                     let p = h.at(k, j);
-                    let image = reflect::<FMA>(g, [*p, *p.add(1), *p.add(2)]);
+                    let image = reflect::<V>(g, [*p, *p.add(1), *p.add(2)]);
                     (*p, *p.add(1), *p.add(2)) = (image[0], image[1], image[2]);
                 }
                 for row in k..(k + 4).min(end) {
                     let (a, b, c) = (h.at(row, k), h.at(row, k + 1), h.at(row, k + 2));
-                    let image = reflect::<FMA>(g, [*a, *b, *c]);
+                    let image = reflect::<V>(g, [*a, *b, *c]);
                     (*a, *b, *c) = (image[0], image[1], image[2]);
                 }
             }
             if block_end < end {
-                from_left::<FMA>(h, block, block_end..end, &reflectors);
+                from_left::<V>(h, block, block_end..end, &reflectors);
             }
             if steps == STEPS {
-                from_right::<FMA, STEPS>(h, start, block, &reflectors);
+                from_right::<V>(h, start, block, &reflectors);
             } else {
-                from_right_few::<FMA>(h, start, block, &reflectors[..steps]);
+                from_right_few::<V>(h, start, block, &reflectors[..steps]);
             }
         }
     }
@@ -324,46 +323,54 @@ unsafe fn sweep<const FMA: bool>(h: Grid, start: usize, from: usize, end: usize,
 /// # Safety
 /// As [`Grid`].
 #[inline(always)]
-unsafe fn from_left<const FMA: bool>(
+unsafe fn from_left<V: Eight>(
     h: Grid,
     block: usize,
     columns: std::ops::Range<usize>,
     reflectors: &[Reflector; STEPS],
 ) {
     // P = G5 G4 ... G0, by columns: each factor from the right mixes three columns.
-    let mut p = [[0.0; LANES]; LANES];
-    for (i, column) in p.iter_mut().enumerate() {
-        column[i] = 1.0;
+    let mut identity = [[0.0; LANES]; LANES];
+    let mut p = [V::splat(0.0); LANES];
+    for i in 0..LANES {
+        identity[i][i] = 1.0;
+        // SAFETY: eight numbers.
+        p[i] = unsafe { V::load(identity[i].as_ptr()) };
     }
-    for (k, g) in reflectors.iter().enumerate().rev() {
-        mix::<FMA>(&mut p, k, g);
+    for k in (0..STEPS).rev() {
+        let g = Reflectors::new(&reflectors[k]);
+        [p[k], p[k + 1], p[k + 2]] = g.apply([p[k], p[k + 1], p[k + 2]]);
     }
     for j in columns {
-        // SAFETY: eight rows from `block`; `[f64; 8]` is as aligned as f64.
+        // SAFETY: eight rows from `block`.
         unsafe {
-            let x = h.at(block, j).cast::<[f64; LANES]>();
-            let from = *x;
-            let (mut even, mut odd) = ([0.0; LANES], [0.0; LANES]);
-            for r in 0..LANES / 2 {
-                for l in 0..LANES {
-                    even[l] = mul_add::<FMA>(p[2 * r][l], from[2 * r], even[l]);
-                    odd[l] = mul_add::<FMA>(p[2 * r + 1][l], from[2 * r + 1], odd[l]);
-                }
+            let x = h.at(block, j);
+            let (mut even, mut odd) = (V::splat(0.0), V::splat(0.0));
+            for r in (0..LANES).step_by(2) {
+                even = p[r].add_to(V::splat(*x.add(r)), even);
+                odd = p[r + 1].add_to(V::splat(*x.add(r + 1)), odd);
             }
-            for l in 0..LANES {
-                even[l] += odd[l];
-            }
-            *x = even;
+            V::splat(1.0).add_to(even, odd).store(x);
         }
     }
 }
 
-/// Applies `g` to columns `k`, `k + 1` and `k + 2` of a strip.
-#[inline(always)]
-fn mix<const FMA: bool>(strip: &mut [[f64; LANES]; LANES], k: usize, g: &Reflector) {
-    for l in 0..LANES {
-        let image = reflect::<FMA>(g, [strip[k][l], strip[k + 1][l], strip[k + 2][l]]);
-        (strip[k][l], strip[k + 1][l], strip[k + 2][l]) = (image[0], image[1], image[2]);
+/// A reflector for eight rows at once.
+#[derive(Clone, Copy)]
+struct Reflectors<V>([V; 5]);
+
+impl<V: Eight> Reflectors<V> {
+    #[inline(always)]
+    fn new(g: &Reflector) -> Self {
+        Self([V::splat(g[0]), V::splat(g[1]), V::splat(g[2]), V::splat(g[3]), V::splat(g[4])])
+    }
+
+    /// [`reflect`] in each lane.
+    #[inline(always)]
+    fn apply(&self, [a, b, c]: [V; 3]) -> [V; 3] {
+        let g = &self.0;
+        let s = g[1].add_to(c, g[0].add_to(b, a));
+        [g[2].take_from(s, a), g[3].take_from(s, b), g[4].take_from(s, c)]
     }
 }
 
@@ -373,24 +380,28 @@ fn mix<const FMA: bool>(strip: &mut [[f64; LANES]; LANES], k: usize, g: &Reflect
 /// # Safety
 /// As [`Grid`].
 #[inline(always)]
-unsafe fn from_right<const FMA: bool, const N: usize>(h: Grid, start: usize, block: usize, reflectors: &[Reflector; N]) {
+unsafe fn from_right<V: Eight>(h: Grid, start: usize, block: usize, reflectors: &[Reflector; STEPS]) {
     let mut row = start / LANES * LANES;
     // Rows that end before the block: no reflector is left out. (What lies before `start` is not needed any more.)
     while row + LANES <= block {
         // SAFETY: columns `block..block + 8`, rows `row..row + 8`.
         unsafe {
-            let mut strip: [[f64; LANES]; LANES] = std::array::from_fn(|j| *h.at(row, block + j).cast());
-            for (k, g) in reflectors.iter().enumerate() {
-                mix::<FMA>(&mut strip, k, g);
+            let mut strip = [V::splat(0.0); LANES];
+            for j in 0..LANES {
+                strip[j] = V::load(h.at(row, block + j));
             }
-            for (j, column) in strip.iter().enumerate() {
-                *h.at(row, block + j).cast() = *column;
+            for k in 0..STEPS {
+                let g = Reflectors::new(&reflectors[k]);
+                [strip[k], strip[k + 1], strip[k + 2]] = g.apply([strip[k], strip[k + 1], strip[k + 2]]);
+            }
+            for j in 0..LANES {
+                strip[j].store(h.at(row, block + j));
             }
         }
         row += LANES;
     }
     // SAFETY: as above.
-    unsafe { near_diagonal::<FMA>(h, row, block, reflectors) };
+    unsafe { near_diagonal::<V>(h, row, block, reflectors) };
 }
 
 /// As [`from_right`] for the last block, which has any number of steps.
@@ -398,24 +409,23 @@ unsafe fn from_right<const FMA: bool, const N: usize>(h: Grid, start: usize, blo
 /// # Safety
 /// As [`Grid`].
 #[inline(always)]
-unsafe fn from_right_few<const FMA: bool>(h: Grid, start: usize, block: usize, reflectors: &[Reflector]) {
+unsafe fn from_right_few<V: Eight>(h: Grid, start: usize, block: usize, reflectors: &[Reflector]) {
     let mut row = start / LANES * LANES;
     while row + LANES <= block {
         for (i, g) in reflectors.iter().enumerate() {
             // SAFETY: columns up to `block + steps + 1`, rows `row..row + 8`.
             unsafe {
-                let at = |j: usize| h.at(row, block + i + j).cast::<[f64; LANES]>();
-                let (a, b, c) = (at(0), at(1), at(2));
-                for l in 0..LANES {
-                    let image = reflect::<FMA>(g, [(*a)[l], (*b)[l], (*c)[l]]);
-                    ((*a)[l], (*b)[l], (*c)[l]) = (image[0], image[1], image[2]);
-                }
+                let (a, b, c) = (h.at(row, block + i), h.at(row, block + i + 1), h.at(row, block + i + 2));
+                let image = Reflectors::<V>::new(g).apply([V::load(a), V::load(b), V::load(c)]);
+                image[0].store(a);
+                image[1].store(b);
+                image[2].store(c);
             }
         }
         row += LANES;
     }
     // SAFETY: as above.
-    unsafe { near_diagonal::<FMA>(h, row, block, reflectors) };
+    unsafe { near_diagonal::<V>(h, row, block, reflectors) };
 }
 
 /// The rows from `row` on into the block.
@@ -423,14 +433,14 @@ unsafe fn from_right_few<const FMA: bool>(h: Grid, start: usize, block: usize, r
 /// # Safety
 /// As [`Grid`].
 #[inline(always)]
-unsafe fn near_diagonal<const FMA: bool>(h: Grid, row: usize, block: usize, reflectors: &[Reflector]) {
+unsafe fn near_diagonal<V: Eight>(h: Grid, row: usize, block: usize, reflectors: &[Reflector]) {
     for (i, g) in reflectors.iter().enumerate() {
         let k = block + i;
         for row in row..k {
             // SAFETY: `row < k`, columns up to `k + 2`.
             unsafe {
                 let (a, b, c) = (h.at(row, k), h.at(row, k + 1), h.at(row, k + 2));
-                let image = reflect::<FMA>(g, [*a, *b, *c]);
+                let image = reflect::<V>(g, [*a, *b, *c]);
                 (*a, *b, *c) = (image[0], image[1], image[2]);
             }
         }

@@ -7,16 +7,12 @@
 
 use std::ops::Range;
 
-use crate::multiversion;
-use crate::numeric::simd::mul_add;
+use super::eight::{Eight, LANES, levels};
 
 /// Eight numbers on a cache line of their own.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Zeroable, bytemuck::Pod)]
 #[repr(C, align(64))]
 struct Line([f64; LANES]);
-
-/// Numbers that are computed together.
-pub(super) const LANES: usize = 8;
 
 /// Columns that share one pass over the vectors.
 const TOGETHER: usize = 4;
@@ -79,13 +75,13 @@ impl Work {
     }
 }
 
-multiversion! {
+levels! {
     /// Reduces the matrix in `work` to Hessenberg form; entries below the subdiagonal become zero.
     pub fn reduce = reduce_body(work: &mut Work);
 }
 
 #[inline(always)]
-fn reduce_body<const FMA: bool>(work: &mut Work) {
+fn reduce_body<V: Eight>(work: &mut Work) {
     let (n, stride) = (work.n, work.stride);
     if n < 3 {
         return;
@@ -104,7 +100,7 @@ fn reduce_body<const FMA: bool>(work: &mut Work) {
         let column = &mut h[k * stride..(k + 1) * stride];
         let (wk, vk) = (w[k], v[k]);
         for ((a, v), y) in column.iter_mut().zip(&*v).zip(&*y) {
-            *a = mul_add::<FMA>(-v, wk, mul_add::<FMA>(-y, vk, *a));
+            *a = V::single(-v, wk, V::single(-y, vk, *a));
         }
         // This buffer held the reflector before the last one, which began in row k - 1.
         v2[k.saturating_sub(1)..=k].fill(0.0);
@@ -115,13 +111,13 @@ fn reduce_body<const FMA: bool>(work: &mut Work) {
         let mut columns = h[(k + 1) * stride..].chunks_exact_mut(TOGETHER * stride);
         for j in (k + 1..n).step_by(TOGETHER) {
             let four = columns.next().expect("spare columns follow the last");
-            pass::<FMA>(four, stride, k, j, [v, y, v2], w, y2);
+            pass::<V>(four, stride, k, j, [v, y, v2], w, y2);
         }
         // A1 = (I - tau v v^T) A has the row products tau w; A1 v = y - tau v (w^T v).
         let wv: f64 = w[k + 1..n].iter().zip(&v2[k + 1..n]).map(|(w, v)| w * v).sum();
         w.iter_mut().for_each(|w| *w *= tau);
         for (y, v) in y2.iter_mut().zip(&*v2) {
-            *y = tau * mul_add::<FMA>(-tau * wv, *v, *y);
+            *y = tau * V::single(-tau * wv, *v, *y);
         }
         std::mem::swap(&mut v, &mut v2);
         std::mem::swap(&mut y, &mut y2);
@@ -130,7 +126,7 @@ fn reduce_body<const FMA: bool>(work: &mut Work) {
         let column = &mut h[k * stride..(k + 1) * stride];
         let (wk, vk) = (w[k], v[k]);
         for ((a, v), y) in column.iter_mut().zip(&*v).zip(&*y) {
-            *a = mul_add::<FMA>(-v, wk, mul_add::<FMA>(-y, vk, *a));
+            *a = V::single(-v, wk, V::single(-y, vk, *a));
         }
     }
 }
@@ -138,7 +134,7 @@ fn reduce_body<const FMA: bool>(work: &mut Work) {
 /// One pass over four columns: `a_j -= v w_j + y v_j`, then `w_j = v2^T a_j` and `y2 += v2_j a_j`. `v` has zeros above row
 /// `k`, `v2` above row `k + 1`.
 #[inline(always)]
-fn pass<const FMA: bool>(
+fn pass<V: Eight>(
     four: &mut [f64],
     stride: usize,
     k: usize,
@@ -147,47 +143,49 @@ fn pass<const FMA: bool>(
     w: &mut [f64],
     y2: &mut [f64],
 ) {
-    let of = |x: &[f64]| -> [f64; TOGETHER] { std::array::from_fn(|c| x[j + c]) };
-    let (wj, vj, v2j) = (of(w), of(v), of(v2));
-    let (a, rest) = four.split_at_mut(stride);
-    let (b, rest) = rest.split_at_mut(stride);
-    let (c, d) = rest.split_at_mut(stride);
-    let columns = [a, b, c, d].map(|column| column.as_chunks_mut::<LANES>().0);
-    let [v, y, v2] = [v, y, v2].map(|vector| vector.as_chunks::<LANES>().0);
-    let y2 = y2.as_chunks_mut::<LANES>().0;
-    let lines = stride / LANES;
-    let [a, b, c, d] = columns;
-    let (a, b, c, d) = (&mut a[..lines], &mut b[..lines], &mut c[..lines], &mut d[..lines]);
-    let (v, y, v2, y2) = (&v[..lines], &y[..lines], &v2[..lines], &mut y2[..lines]);
-
+    assert!(four.len() == TOGETHER * stride && [v, y, v2, y2].iter().all(|vector| vector.len() == stride));
+    let (a, v, y, v2, y2) = (four.as_mut_ptr(), v.as_ptr(), y.as_ptr(), v2.as_ptr(), y2.as_mut_ptr());
+    let (mut wj, mut vj, mut v2j) = ([V::splat(0.0); TOGETHER], [V::splat(0.0); TOGETHER], [V::splat(0.0); TOGETHER]);
+    let w = &mut w[j..j + TOGETHER];
+    for c in 0..TOGETHER {
+        // SAFETY: `j + 3 < n + 3`, which the spare lines of the vectors hold.
+        let (vc, v2c) = unsafe { (*v.add(j + c), *v2.add(j + c)) };
+        (wj[c], vj[c], v2j[c]) = (V::splat(w[c]), V::splat(vc), V::splat(v2c));
+    }
     // Rows in which both reflectors are zero: only the products from the right.
-    let above = k / LANES;
-    for i in 0..above {
-        let mut sum = y2[i];
-        for (c, column) in [&mut *a, &mut *b, &mut *c, &mut *d].into_iter().enumerate() {
-            let x = &mut column[i];
-            for l in 0..LANES {
-                x[l] = mul_add::<FMA>(-y[i][l], vj[c], x[l]);
-                sum[l] = mul_add::<FMA>(v2j[c], x[l], sum[l]);
+    let above = k / LANES * LANES;
+    for i in (0..above).step_by(LANES) {
+        // SAFETY: `i + 8 <= stride`, the length of every vector and column.
+        unsafe {
+            let y_i = V::load(y.add(i));
+            let mut sum = V::load(y2.add(i));
+            for c in 0..TOGETHER {
+                let at = a.add(c * stride + i);
+                let x = y_i.take_from(vj[c], V::load(at));
+                x.store(at);
+                sum = v2j[c].add_to(x, sum);
             }
+            sum.store(y2.add(i));
         }
-        y2[i] = sum;
     }
-    let mut dots = [[0.0; LANES]; TOGETHER];
-    for i in above..lines {
-        let mut sum = y2[i];
-        for (c, column) in [&mut *a, &mut *b, &mut *c, &mut *d].into_iter().enumerate() {
-            let x = &mut column[i];
-            for l in 0..LANES {
-                x[l] = mul_add::<FMA>(-v[i][l], wj[c], mul_add::<FMA>(-y[i][l], vj[c], x[l]));
-                dots[c][l] = mul_add::<FMA>(v2[i][l], x[l], dots[c][l]);
-                sum[l] = mul_add::<FMA>(v2j[c], x[l], sum[l]);
+    let mut dots = [V::splat(0.0); TOGETHER];
+    for i in (above..stride).step_by(LANES) {
+        // SAFETY: as above.
+        unsafe {
+            let (v_i, y_i, v2_i) = (V::load(v.add(i)), V::load(y.add(i)), V::load(v2.add(i)));
+            let mut sum = V::load(y2.add(i));
+            for c in 0..TOGETHER {
+                let at = a.add(c * stride + i);
+                let x = v_i.take_from(wj[c], y_i.take_from(vj[c], V::load(at)));
+                x.store(at);
+                dots[c] = v2_i.add_to(x, dots[c]);
+                sum = v2j[c].add_to(x, sum);
             }
+            sum.store(y2.add(i));
         }
-        y2[i] = sum;
     }
-    for (w, dot) in w[j..j + TOGETHER].iter_mut().zip(dots) {
-        *w = dot.iter().sum();
+    for (w, dot) in w.iter_mut().zip(dots) {
+        *w = dot.sum();
     }
 }
 

@@ -13,6 +13,7 @@ use super::simd::Simd;
 
 pub mod balance;
 mod definite;
+mod eight;
 pub mod francis;
 mod general;
 pub mod hessenberg;
