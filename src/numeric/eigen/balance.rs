@@ -36,28 +36,20 @@ pub fn balance(a: &mut [f64], n: usize, how: &mut [f64]) -> Range<usize> {
 /// Moves rows without entries off the diagonal to the end, then columns without such entries to the front.
 fn isolate(a: &mut [f64], n: usize, how: &mut [f64]) -> Range<usize> {
     let (mut start, mut end) = (0, n);
-    'rows: while end > 0 {
-        for row in (0..end).rev() {
-            if (0..end).all(|column| column == row || a[row + column * n] == 0.0) {
-                end -= 1;
-                how[end] = row as f64;
-                exchange(a, n, row, end);
-                continue 'rows;
-            }
-        }
-        break;
+    let alone = |a: &[f64], end: usize, row: usize| (0..end).all(|column| column == row || a[row + column * n] == 0.0);
+    while let Some(row) = (0..end).rev().find(|row| alone(a, end, *row)) {
+        end -= 1;
+        how[end] = row as f64;
+        exchange(a, n, row, end);
     }
-    'columns: while start < end {
-        for column in start..end {
-            let entries = &a[column * n..(column + 1) * n];
-            if (start..end).all(|row| row == column || entries[row] == 0.0) {
-                how[start] = column as f64;
-                exchange(a, n, column, start);
-                start += 1;
-                continue 'columns;
-            }
-        }
-        break;
+    let alone = |a: &[f64], start: usize, column: usize| {
+        let entries = &a[column * n..(column + 1) * n];
+        (start..end).all(|row| row == column || entries[row] == 0.0)
+    };
+    while let Some(column) = (start..end).find(|column| alone(a, start, *column)) {
+        how[start] = column as f64;
+        exchange(a, n, column, start);
+        start += 1;
     }
     start..end
 }
@@ -109,7 +101,7 @@ fn scale(a: &mut [f64], n: usize, active: Range<usize>, how: &mut [f64]) {
     }
 }
 
-/// Turns a right eigenvector of the balanced matrix into one of the original matrix. `re` and `im` are its parts.
+/// Turns a right eigenvector of the balanced matrix, or its real or imaginary part, into one of the original matrix.
 pub fn undo(active: &Range<usize>, how: &[f64], vector: &mut [f64]) {
     for i in active.clone() {
         vector[i] *= how[i];
@@ -118,8 +110,8 @@ pub fn undo(active: &Range<usize>, how: &[f64], vector: &mut [f64]) {
     for i in (0..active.start).rev() {
         vector.swap(i, how[i] as usize);
     }
-    for i in active.end..how.len() {
-        vector.swap(i, how[i] as usize);
+    for (i, other) in how.iter().enumerate().skip(active.end) {
+        vector.swap(i, *other as usize);
     }
 }
 
@@ -168,7 +160,8 @@ mod tests {
         let mut how = vec![0.0; n];
         let active = balance(&mut b, n, &mut how);
         assert_eq!(active.len(), 3);
-        let block: Vec<f64> = active.clone().flat_map(|j| active.clone().map(move |i| (i, j))).map(|(i, j)| b[i + j * n]).collect();
+        let block: Vec<f64> =
+            active.clone().flat_map(|j| active.clone().map(move |i| (i, j))).map(|(i, j)| b[i + j * n]).collect();
         assert!(block.iter().all(|x| x.abs() < 1e4), "{block:?}");
         // A (P D e_j) = P D (B e_j) for each unit vector.
         for j in 0..n {

@@ -12,7 +12,13 @@ use faer::{MatMut, MatRef, Par, Spec};
 use super::{Failure, Pairs, Scratch, deliver, power_of_two, stack, symmetric};
 
 /// `K x = lambda M x` for symmetric `k` and positive definite `m`.
-pub(super) fn solve(k: &[f64], m: &[f64], n: usize, scratch: &mut Scratch, mut pairs: Pairs<'_>) -> Result<(), Failure> {
+pub(super) fn solve(
+    k: &[f64],
+    m: &[f64],
+    n: usize,
+    scratch: &mut Scratch,
+    mut pairs: Pairs<'_>,
+) -> Result<(), Failure> {
     let wanted = pairs.vectors.is_some();
     scratch.reserve(n, wanted);
     // D M D has a diagonal near 1; D K D belongs to it.

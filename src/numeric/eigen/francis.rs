@@ -323,12 +323,7 @@ unsafe fn sweep<V: Eight>(h: Grid, start: usize, from: usize, end: usize, bulge:
 /// # Safety
 /// As [`Grid`].
 #[inline(always)]
-unsafe fn from_left<V: Eight>(
-    h: Grid,
-    block: usize,
-    columns: std::ops::Range<usize>,
-    reflectors: &[Reflector; STEPS],
-) {
+unsafe fn from_left<V: Eight>(h: Grid, block: usize, columns: std::ops::Range<usize>, reflectors: &[Reflector; STEPS]) {
     // P = G5 G4 ... G0, by columns: each factor from the right mixes three columns.
     let mut identity = [[0.0; LANES]; LANES];
     let mut p = [V::splat(0.0); LANES];

@@ -49,8 +49,8 @@ pub struct Scratch {
     b: Vec<f64>,
     u: Vec<f64>,
     how: Vec<f64>,
-    beta: Vec<f64>,
     order: Vec<usize>,
+    inverse: Vec<usize>,
     re: Vec<f64>,
     im: Vec<f64>,
     work: hessenberg::Work,
@@ -103,6 +103,7 @@ pub fn standard(
 /// # Panics
 /// When a length does not fit `n`.
 pub fn pencil(
+    method: Method,
     k: &[f64],
     m: &[f64],
     n: usize,
@@ -115,7 +116,11 @@ pub fn pencil(
     if n == 0 {
         return Ok(());
     }
-    if symmetric { definite::solve(k, m, n, scratch, pairs) } else { general::solve_pencil(k, m, n, scratch, pairs) }
+    if symmetric {
+        definite::solve(k, m, n, scratch, pairs)
+    } else {
+        general::solve_pencil(method, k, m, n, scratch, pairs)
+    }
 }
 
 fn check_lengths(a: &[f64], n: usize, pairs: &Pairs<'_>) {
@@ -137,11 +142,13 @@ impl Scratch {
         if vectors {
             grow(&mut self.u, n * n);
         }
-        for buffer in [&mut self.how, &mut self.beta, &mut self.re, &mut self.im] {
+        for buffer in [&mut self.how, &mut self.re, &mut self.im] {
             grow(buffer, n);
         }
-        if self.order.len() < n {
-            self.order.resize(n, 0);
+        for buffer in [&mut self.order, &mut self.inverse] {
+            if buffer.len() < n {
+                buffer.resize(n, 0);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! All paths against each other, against closed forms, and on matrices that are hard for the QR iteration.
 
-use rand::{Rng, RngExt as _};
+use rand::RngExt as _;
 
 use super::*;
 use crate::numeric::philox::Philox;

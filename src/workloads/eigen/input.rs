@@ -202,7 +202,10 @@ impl Batch {
                     if let Some((values, at)) = bad {
                         let (row, column) = (at / item.n + 1, at % item.n + 1);
                         let name = self.name(item.input);
-                        let why = format!("{name}: row {row}, column {column}{which} is {}; an entry must be finite", values[at]);
+                        let why = format!(
+                            "{name}: row {row}, column {column}{which} is {}; an entry must be finite",
+                            values[at]
+                        );
                         return (false, Some(why));
                     }
                 }

@@ -46,9 +46,7 @@ pub(super) fn code(failure: Failure) -> u32 {
 pub(super) fn reason(code: u32) -> &'static str {
     match code {
         1 => "the QR iteration did not converge; check the matrix for entries of wildly different size",
-        2 => {
-            "its M is singular, so some eigenvalues are infinite; condense what has no mass first (hetero run guyan)"
-        }
+        2 => "its M is singular, so some eigenvalues are infinite; condense what has no mass first (hetero run guyan)",
         _ => "its M is not positive definite, as a mass matrix must be; check the signs and the order of K and M",
     }
 }
@@ -91,7 +89,7 @@ fn one(
     let pairs = Pairs { re: &mut re[..n], im: &mut im[..n], vectors: vectors_of };
     let outcome = match batch.mass(item) {
         None => eigen::standard(method, a, n, symmetric, scratch, pairs),
-        Some(m) => eigen::pencil(a, m, n, symmetric, scratch, pairs),
+        Some(m) => eigen::pencil(method, a, m, n, symmetric, scratch, pairs),
     };
     let valid = if outcome.is_ok() { n } else { 0 };
     re[valid..].fill(0.0);
@@ -121,7 +119,7 @@ impl Kernel for Eigen<'_> {
 
     fn work(&self) -> Work {
         // Golub and Van Loan's counts: 10 n^3 for the eigenvalues of a general matrix, 25 n^3 with vectors; 4/3 n^3 and
-        // 9 n^3 for a symmetric one; the QZ method 30 n^3 and 66 n^3; Cholesky and two triangular solves 7/3 n^3.
+        // 9 n^3 for a symmetric one; Cholesky and two triangular solves add 7/3 n^3, LU and its two solves 8/3 n^3.
         let flops = |item: &Item| {
             let cubed = (item.n as f64).powi(3);
             let factor = match (self.batch.is_pencil(), item.symmetric, self.vectors) {
@@ -131,8 +129,8 @@ impl Kernel for Eigen<'_> {
                 (false, true, true) => 9.0,
                 (true, true, false) => 11.0 / 3.0,
                 (true, true, true) => 12.0,
-                (true, false, false) => 30.0,
-                (true, false, true) => 66.0,
+                (true, false, false) => 38.0 / 3.0,
+                (true, false, true) => 83.0 / 3.0,
             };
             factor * cubed
         };

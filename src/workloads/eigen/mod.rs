@@ -216,7 +216,9 @@ impl Workload for EigenWorkload {
             Some(files) => {
                 for id in ["count", "order"] {
                     if args.value_source(id) == Some(ValueSource::CommandLine) {
-                        return Err(Error::Usage(format!("--{id} is for generated matrices and has no meaning with --batch")));
+                        return Err(Error::Usage(format!(
+                            "--{id} is for generated matrices and has no meaning with --batch"
+                        )));
                     }
                 }
                 let files: Vec<PathBuf> = files.cloned().collect();

@@ -62,8 +62,11 @@ pub(super) fn save(batch: &Batch, output: &Output, values: Values, vectors: bool
         ("npy", Values::Abs) => write_npy_f64(path, &shape, &real(&|[re, im]| re.hypot(im)))?,
         ("npy", Values::Hz) => write_npy_f64(path, &shape, &real(&|[re, im]| frequency(re, im)))?,
         ("csv", _) => {
-            let lines: Vec<(usize, usize)> =
-                rows.iter().enumerate().flat_map(|(i, row)| (0..row.as_ref().map_or(0, Vec::len)).map(move |j| (i, j))).collect();
+            let lines: Vec<(usize, usize)> = rows
+                .iter()
+                .enumerate()
+                .flat_map(|(i, row)| (0..row.as_ref().map_or(0, Vec::len)).map(move |j| (i, j)))
+                .collect();
             write_csv(path, "matrix,index,re,im,abs,hz", lines.len(), |line, text| {
                 let (i, j) = lines[line];
                 let [re, im] = rows[i].as_ref().expect("it has lines")[j];
