@@ -739,6 +739,16 @@ pub trait Job: Send + Sync {
         Ok(())
     }
 
+    /// What kept some items from having an answer while the others have theirs: told after everything was written, and
+    /// what the run then ends in.
+    ///
+    /// # Errors
+    /// [`Error::Model`] that names them.
+    fn unsolved(&self, outputs: &[Output]) -> Result<()> {
+        let _ = outputs;
+        Ok(())
+    }
+
     /// Things the user should know about the input (an inverted element that was accepted, a field that was ignored).
     fn warnings(&self) -> Vec<String> {
         Vec::new()

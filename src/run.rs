@@ -56,6 +56,7 @@ pub fn command(
     if wrong.is_none() {
         pool.install(|| job.save_more(&comparison.rows[0].outputs))?;
     }
+    let unsolved = job.unsolved(&comparison.rows[0].outputs);
     let report = report::build(inputs(name, job, comparison, config)?);
     let text = match config.report.format.as_str() {
         "json" => report::json::json(&report),
@@ -69,7 +70,7 @@ pub fn command(
         }
         _ => {}
     }
-    wrong.map_or(Ok(()), Err)
+    wrong.map_or(unsolved, Err)
 }
 
 /// How text on stdout may look here.

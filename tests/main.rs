@@ -2,6 +2,7 @@
 
 mod cli;
 mod conformance;
+mod eigen;
 #[cfg(unix)]
 mod signals;
 mod stress;

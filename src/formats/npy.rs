@@ -317,6 +317,19 @@ pub fn write_npy_f32(path: &Path, shape: &[usize], values: &[f32]) -> Result<()>
     write(path, "<f4", shape, values, |value| value.to_le_bytes())
 }
 
+/// As [`write_npy_f64`] for `<c16`: real and imaginary parts.
+///
+/// # Errors
+/// As [`write_npy_f64`].
+pub fn write_npy_c64(path: &Path, shape: &[usize], values: &[[f64; 2]]) -> Result<()> {
+    write(path, "<c16", shape, values, |[re, im]| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&re.to_le_bytes());
+        bytes[8..].copy_from_slice(&im.to_le_bytes());
+        bytes
+    })
+}
+
 fn write<T: Pod, const N: usize>(
     path: &Path,
     descr: &str,
@@ -416,6 +429,10 @@ mod tests {
         write_npy_f32(&path, &[3], &[0.5, -1.0, f32::MAX]).unwrap();
         let array = read(std::fs::read(&path).unwrap()).unwrap();
         assert_eq!(array, NpyArray { shape: vec![3], values: NpyValues::F32(vec![0.5, -1.0, f32::MAX]) });
+        write_npy_c64(&path, &[1, 2], &[[0.5, -1.0], [f64::MAX, 0.0]]).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.windows(6).any(|w| w == b"'<c16'") && bytes.len() % 64 == 32);
+        assert_eq!(bytes[bytes.len() - 32..][..16], [0.5f64.to_le_bytes(), (-1.0f64).to_le_bytes()].concat());
         write_npy_f64(&path, &[], &[9.0]).unwrap();
         assert_eq!(read(std::fs::read(&path).unwrap()).unwrap().shape, [0usize; 0]);
         assert_eq!(write_npy_f64(&path, &[2], &[9.0]).unwrap_err().exit_code(), 1);

@@ -1,5 +1,6 @@
 //! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, SIMD dispatch.
 
+pub mod eigen;
 pub mod elements;
 pub mod philox;
 pub mod simd;

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod eigen;
 pub mod guyan;
 pub mod pi;
 pub mod stress;
@@ -61,7 +62,8 @@ pub trait Workload: Sync {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] = &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload];
+pub static WORKLOADS: &[&dyn Workload] =
+    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload];
 
 /// The workload `name`.
 ///

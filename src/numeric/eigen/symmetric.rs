@@ -1,0 +1,46 @@
+//! Symmetric matrices: faer's tridiagonal reduction and QR or divide-and-conquer iteration.
+
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::{MatMut, MatRef, Par, Spec, diag::DiagMut};
+
+use super::{Failure, Pairs, Scratch, deliver, power_of_two, stack};
+
+/// `A x = lambda x` for a symmetric `a`.
+pub(super) fn solve(a: &[f64], n: usize, scratch: &mut Scratch, mut pairs: Pairs<'_>) -> Result<(), Failure> {
+    scratch.reserve(n, pairs.vectors.is_some());
+    let scale = power_of_two(a);
+    for (to, from) in scratch.a.iter_mut().zip(a) {
+        *to = from * scale;
+    }
+    decompose(n, scratch, pairs.vectors.is_some())?;
+    scratch.im[..n].fill(0.0);
+    deliver(&scratch.re[..n], &scratch.im[..n], scale, &mut scratch.order[..n], &mut pairs);
+    if let Some(vectors) = pairs.vectors {
+        deliver_vectors(&scratch.u[..n * n], &scratch.order[..n], vectors);
+    }
+    Ok(())
+}
+
+/// Eigenvalues of the symmetric matrix in `scratch.a` into `scratch.re`, rising; with `vectors` the eigenvectors as columns
+/// into `scratch.u`.
+pub(super) fn decompose(n: usize, scratch: &mut Scratch, vectors: bool) -> Result<(), Failure> {
+    let wanted = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    scratch.reserve_memory(self_adjoint_evd_scratch::<f64>(n, wanted, Par::Seq, Spec::default()));
+    let Scratch { a, u, re, memory, .. } = scratch;
+    let u = vectors.then(|| MatMut::from_column_major_slice_mut(&mut u[..n * n], n, n));
+    let a = MatRef::from_column_major_slice(&a[..n * n], n, n);
+    let values = DiagMut::from_slice_mut(&mut re[..n]);
+    self_adjoint_evd(a, values, u, Par::Seq, stack(memory), Spec::default()).map_err(|_| Failure::NotConverged)
+}
+
+/// Writes the real eigenvectors in the columns of `u`, taken in `order`, normalised.
+pub(super) fn deliver_vectors(u: &[f64], order: &[usize], vectors: &mut [f64]) {
+    let n = order.len();
+    for (&column, vector) in order.iter().zip(vectors.chunks_exact_mut(2 * n)) {
+        let from = &u[column * n..(column + 1) * n];
+        let norm = from.iter().map(|x| x * x).sum::<f64>().sqrt();
+        for (to, x) in vector.chunks_exact_mut(2).zip(from) {
+            to.copy_from_slice(&[x / norm, 0.0]);
+        }
+    }
+}
