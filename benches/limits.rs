@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use hetero::machine::limits::{Limits, measure};
 use hetero::machine::pool::Pool;
-use hetero::numeric::simd::Simd;
+use hetero::simd::Simd;
 use hetero::units::{seconds, si};
 
 fn main() -> Result<(), hetero::error::Error> {

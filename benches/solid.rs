@@ -16,7 +16,7 @@ use hetero::formats::vtu::{OutField, OutValues, write_vtu};
 use hetero::job::{Chunk, Job, Output, Precision};
 use hetero::machine::limits;
 use hetero::machine::pool::Pool;
-use hetero::numeric::simd::Simd;
+use hetero::simd::Simd;
 use hetero::units::seconds;
 use hetero::workloads::stress::generate::box_mesh;
 use hetero::workloads::stress::options::SolidOptions;

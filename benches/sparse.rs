@@ -11,7 +11,7 @@ use std::time::Instant;
 use hetero::error::Result;
 use hetero::machine::limits::measure;
 use hetero::machine::pool::Pool;
-use hetero::numeric::simd::Simd;
+use hetero::simd::Simd;
 use hetero::sparse::{self, Analysis, Factor, Matrix, Options};
 
 /// Right-hand sides: the masters of each case.

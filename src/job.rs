@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
 use crate::memory::Buffer;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// A half-open range of items `start..end`: the one unit of scheduling.
 ///

@@ -8,6 +8,8 @@ pub mod units;
 
 pub mod config;
 
+pub mod simd;
+
 pub mod memory;
 
 pub mod formats;

@@ -4,7 +4,7 @@ use bytemuck::Pod;
 use memmap2::MmapMut;
 
 use crate::error::{Error, Result};
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// From this size on an array gets its own mapping and asks for huge pages. Two huge pages: below that the rounding
 /// wastes more than the fewer page faults give back.

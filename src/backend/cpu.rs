@@ -7,8 +7,8 @@ use super::{Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, Lan
 use crate::error::{Error, Result};
 use crate::job::{ChunkOut, Host, Kernel};
 use crate::machine::pool::Pool;
-use crate::numeric::simd::Simd;
 use crate::plan::{self, ChunkRule};
+use crate::simd::Simd;
 
 /// The registry entry.
 pub const ENTRY: BackendEntry = BackendEntry {

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::{Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, LaneBody, Phases};
 use crate::error::Result;
 use crate::job::{ChunkOut, Host, Kernel};
-use crate::numeric::simd::Simd;
 use crate::plan::{self, ChunkRule};
+use crate::simd::Simd;
 
 /// The registry entry.
 pub const ENTRY: BackendEntry = BackendEntry {

@@ -2,7 +2,7 @@
 //! elsewhere. No process is started and no file is read whole that grows with the number of CPUs.
 
 use super::Machine;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// This computer: what the system tells, completed by what the standard library knows everywhere.
 pub(super) fn machine() -> Machine {

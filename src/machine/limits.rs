@@ -13,7 +13,7 @@ use super::topology;
 use crate::error::Result;
 use crate::memory::{self, Buffer};
 use crate::multiversion;
-use crate::numeric::simd::{Simd, mul_add, mul_add_f32};
+use crate::simd::{Simd, mul_add, mul_add_f32};
 
 /// What the host reaches with all threads of a pool. Bytes and operations per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use crate::backend::BackendFacts;
 use crate::error::Result;
 use crate::machine::limits::{self, Limits};
 use crate::machine::pool::Pool;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// The host's ceilings by number of threads, each measured when it is first asked for: about 0.1 s.
 #[derive(Debug)]

@@ -79,7 +79,7 @@ impl Kernel for First<'_> {
     fn seq(&self, out: &mut ChunkOut<'_>) {
         self.kernel.seq(out);
     }
-    fn cpu(&self, simd: crate::numeric::simd::Simd, out: &mut ChunkOut<'_>) {
+    fn cpu(&self, simd: crate::simd::Simd, out: &mut ChunkOut<'_>) {
         self.kernel.cpu(simd, out);
     }
 }

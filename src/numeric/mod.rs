@@ -3,5 +3,4 @@
 pub mod eigen;
 pub mod elements;
 pub mod philox;
-pub mod simd;
 pub mod tensor;

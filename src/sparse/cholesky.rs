@@ -23,7 +23,7 @@ use super::symbolic::{NONE, Supernodes};
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
 use crate::memory::{Buffer, ensure_available};
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// A batch has at most this share of the operations: small enough for an even load, and fixed, so that the places where
 /// sequential and parallel kernels meet do not depend on the threads.

@@ -12,7 +12,7 @@ use faer::prelude::{Reborrow as _, ReborrowMut as _};
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// Columns that are eliminated together: enough for the product behind them to run at full speed, few enough for the
 /// triangle in front, which one thread does, not to count.

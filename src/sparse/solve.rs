@@ -10,7 +10,7 @@ use super::cholesky::Plan;
 use super::symbolic::{NONE, Supernodes};
 use crate::error::Result;
 use crate::memory::Buffer;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// Right-hand sides in a tile. Wide enough for dense kernels to run at full speed and for the factor to be read a few
 /// times only; narrow enough for a tile's rows to stay in the caches.

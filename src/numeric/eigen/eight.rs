@@ -191,8 +191,8 @@ mod x86 {
 macro_rules! levels {
     ($(#[$meta:meta])* $vis:vis fn $name:ident = $body:ident($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)?;) => {
         $(#[$meta])*
-        $vis fn $name(simd: $crate::numeric::simd::Simd, $($arg: $ty),*) $(-> $ret)? {
-            assert!(simd <= $crate::numeric::simd::Simd::detect(), "{simd:?} is not available on this CPU");
+        $vis fn $name(simd: $crate::simd::Simd, $($arg: $ty),*) $(-> $ret)? {
+            assert!(simd <= $crate::simd::Simd::detect(), "{simd:?} is not available on this CPU");
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
@@ -205,10 +205,10 @@ macro_rules! levels {
                 }
                 match simd {
                     // SAFETY: the assertion above says that the CPU has the features of this level.
-                    $crate::numeric::simd::Simd::Avx512 => return unsafe { avx512($($arg),*) },
+                    $crate::simd::Simd::Avx512 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
-                    $crate::numeric::simd::Simd::Avx2 => return unsafe { avx2($($arg),*) },
-                    $crate::numeric::simd::Simd::Baseline => {}
+                    $crate::simd::Simd::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::simd::Simd::Baseline => {}
                 }
             }
             $body::<$crate::numeric::eigen::eight::Plain>($($arg),*)

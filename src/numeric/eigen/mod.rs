@@ -9,7 +9,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 
-use super::simd::Simd;
+use crate::simd::Simd;
 
 pub mod balance;
 mod definite;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::input::{Batch, Item};
 use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Precision, Scalar, Work};
 use crate::numeric::eigen::{self, Failure, Method, Pairs, Scratch};
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// Why no device runs it.
 pub(super) const STAYS_ON_CPU: &str = "dense eigenproblems stay on the CPU: the QR iteration is a chain of short \

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::job::{Chunk, ChunkOut, Kernel};
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eigen").join(name)

@@ -8,7 +8,7 @@
 use super::{Lattice, Pi};
 use crate::job::Chunk;
 use crate::numeric::philox::{self, philox4x32_10};
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// Keys of all rounds: a constant of the job, so that the vector code adds nothing up.
 pub(super) type RoundKeys = [[u32; 2]; philox::ROUNDS as usize];

@@ -19,7 +19,7 @@ use crate::formats::source;
 use crate::job::{
     Answer, Check, ChunkOut, Class, FOLD_WORDS, GpuSlot, Input, Job, Kernel, Output, Precision, Step, Work,
 };
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 use crate::units;
 
 mod check;

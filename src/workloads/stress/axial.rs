@@ -21,7 +21,7 @@ use crate::job::{
     Step, Work,
 };
 use crate::machine::topology;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 use crate::units;
 use crate::workloads::{Context, KernelInfo};
 

@@ -11,8 +11,8 @@ use crate::job::{ChunkOut, Class, ColumnSpec, GpuSlot, Kernel, Precision, Scalar
 use crate::machine::topology;
 use crate::memory::Buffer;
 use crate::numeric::elements::{ElementTables, Integration};
-use crate::numeric::simd::Simd;
 use crate::numeric::tensor::{Tensor, mises};
+use crate::simd::Simd;
 
 /// The columns of every solid kernel, in order.
 pub const COLUMNS: [&str; 7] = ["sxx", "syy", "szz", "sxy", "sxz", "syz", "mises"];

@@ -5,7 +5,7 @@ use std::ops::{Add, Div, Mul};
 use crate::job::Value;
 use crate::memory;
 use crate::multiversion;
-use crate::numeric::simd::{self, Simd};
+use crate::simd::{self, Simd};
 
 /// The inputs of some elements.
 #[derive(Clone, Copy)]

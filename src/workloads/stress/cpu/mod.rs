@@ -8,8 +8,8 @@
 use crate::formats::mesh::CellKind;
 use crate::memory::streaming_fence;
 use crate::numeric::elements::{ElementTables, Integration};
-use crate::numeric::simd::Simd;
 use crate::numeric::tensor::Stiffness;
+use crate::simd::Simd;
 
 use super::model::{MAX_NODES, NodeRow};
 

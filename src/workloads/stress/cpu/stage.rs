@@ -304,7 +304,7 @@ mod tests {
         #[cfg(target_arch = "x86_64")]
         {
             use super::super::vector::{avx2, avx512};
-            use crate::numeric::simd::Simd;
+            use crate::simd::Simd;
             if Simd::detect() >= Simd::Avx2 {
                 check::<Double<avx2::F64>>(&rows, expected, &connectivity);
                 check::<Mixed<avx2::F32>>(&rows, expected, &connectivity);

@@ -507,7 +507,7 @@ mod tests {
         check_halves::<portable::F32>();
         #[cfg(target_arch = "x86_64")]
         {
-            use crate::numeric::simd::Simd;
+            use crate::simd::Simd;
             if Simd::detect() >= Simd::Avx2 {
                 check::<avx2::F64>();
                 check::<avx2::F32>();

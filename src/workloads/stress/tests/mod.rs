@@ -19,7 +19,7 @@ use super::solid::{SolidJob, prepare};
 use crate::formats::mesh::{CellBlock, CellKind, Elastic, Field, Material, Mesh};
 use crate::job::{Chunk, Job, Kernel, Output, Precision};
 use crate::numeric::elements::Integration;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// The cases that CalculiX computed, trusses not among them.
 const CASES: [&str; 6] =

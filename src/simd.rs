@@ -66,7 +66,7 @@ macro_rules! multiversion {
     ($(#[$meta:meta])* $vis:vis fn $name:ident = $body:ident($($arg:ident : $ty:ty),* $(,)?) $(-> $ret:ty)?;) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments, reason = "the arguments are the body's")]
-        $vis fn $name(simd: $crate::numeric::simd::Simd, $($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name(simd: $crate::simd::Simd, $($arg: $ty),*) $(-> $ret)? {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
@@ -79,13 +79,13 @@ macro_rules! multiversion {
                 fn avx2($($arg: $ty),*) $(-> $ret)? {
                     $body::<true>($($arg),*)
                 }
-                assert!(simd <= $crate::numeric::simd::Simd::detect(), "{simd:?} is not available on this CPU");
+                assert!(simd <= $crate::simd::Simd::detect(), "{simd:?} is not available on this CPU");
                 match simd {
                     // SAFETY: the assertion above says that the CPU has the features of this level.
-                    $crate::numeric::simd::Simd::Avx512 => return unsafe { avx512($($arg),*) },
+                    $crate::simd::Simd::Avx512 => return unsafe { avx512($($arg),*) },
                     // SAFETY: as above.
-                    $crate::numeric::simd::Simd::Avx2 => return unsafe { avx2($($arg),*) },
-                    $crate::numeric::simd::Simd::Baseline => {}
+                    $crate::simd::Simd::Avx2 => return unsafe { avx2($($arg),*) },
+                    $crate::simd::Simd::Baseline => {}
                 }
             }
             let _ = simd;
