@@ -214,9 +214,9 @@ fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Matr
     let free: Vec<u32> = (face as u32..order as u32).collect();
     let free = sparse::partition(&whole, &free, pool)?.mm;
     drop(whole);
-    let masters = MASTERS.min(face / 2);
+    let masters = MASTERS.min(face);
     let first = order - 2 * face;
-    let masters: Vec<u32> = (0..masters).map(|k| (first + k * (face / masters).max(1)) as u32).collect();
+    let masters: Vec<u32> = (0..masters).map(|k| (first + k * (face / masters)) as u32).collect();
     let blocks = sparse::partition(&free, &masters, pool)?;
     Ok((blocks.ss, blocks.sm))
 }

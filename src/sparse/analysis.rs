@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Matrix;
 use super::assemble::zeros;
-use super::blocks::{raw, square, symmetry};
+use super::blocks::{norm_1, raw, square, symmetry};
 use super::cholesky::Plan;
 use super::dissect::{minimum_degree, nested_dissection};
 use super::graph::{Compressed, compress};
@@ -51,6 +51,7 @@ pub struct Options {
 pub struct Analysis {
     order: usize,
     symmetric: bool,
+    facts: Facts,
     starts: Vec<usize>,
     indices: Vec<u32>,
     ordering: Ordering,
@@ -78,6 +79,7 @@ impl Analysis {
         let mut analysis = Self {
             order,
             symmetric: symmetry.pattern && symmetry.holds(),
+            facts: Facts::new(matrix, symmetry.holds()),
             starts: zeros(starts.len(), "the pattern")?,
             indices: zeros(indices.len(), "the pattern")?,
             ordering: Ordering::Natural,
@@ -121,6 +123,14 @@ impl Analysis {
             return Err(Error::Internal("a matrix with another pattern than the one that was analysed".into()));
         }
         Ok(())
+    }
+
+    /// What there is to know about the values of `matrix`.
+    pub(super) fn facts_of(&self, matrix: &Matrix, pool: &Pool) -> Result<Facts> {
+        if fingerprint(matrix) == self.facts.fingerprint {
+            return Ok(self.facts);
+        }
+        Ok(Facts::new(matrix, symmetry(matrix, pool)?.holds()))
     }
 
     /// Number of rows.
@@ -183,6 +193,39 @@ impl Analysis {
     pub fn analyse_seconds(&self) -> f64 {
         self.analyse_seconds
     }
+}
+
+/// The values of a matrix, as far as they decide how it is factored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    fingerprint: u64,
+    pub(super) symmetric: bool,
+    /// The 1-norm.
+    pub(super) norm: f64,
+    /// The first entry that is not a finite number.
+    pub(super) not_finite: Option<usize>,
+}
+
+impl Facts {
+    fn new(matrix: &Matrix, symmetric: bool) -> Self {
+        let not_finite = matrix.data().iter().position(|x| !x.is_finite());
+        Self { fingerprint: fingerprint(matrix), symmetric, norm: norm_1(matrix), not_finite }
+    }
+}
+
+/// A hash of the values, in four lanes that do not wait for each other.
+fn fingerprint(matrix: &Matrix) -> u64 {
+    let mut lanes = [1u64, 2, 3, 4];
+    let mix = |state: u64, x: f64| (state.rotate_left(23) ^ x.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let chunks = matrix.data().chunks_exact(4);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = mix(*lane, *x);
+        }
+    }
+    let hash = lanes.into_iter().reduce(|a, b| mix(a, f64::from_bits(b))).unwrap_or(0);
+    rest.iter().fold(hash, |hash, x| mix(hash, *x))
 }
 
 /// Nested dissection takes some microseconds a vertex; below this many operations for each, minimum degree's

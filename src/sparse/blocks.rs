@@ -130,6 +130,16 @@ impl Symmetry {
     pub fn holds(&self) -> bool {
         self.difference <= 1e-13 * self.largest
     }
+
+    fn differ(&mut self, difference: f64) {
+        let difference = difference.abs();
+        self.difference = self.difference.max(if difference.is_nan() { f64::INFINITY } else { difference });
+    }
+
+    fn alone(&mut self, value: f64) {
+        self.pattern = false;
+        self.differ(value);
+    }
 }
 
 /// Compares `matrix` with its transpose.
@@ -140,28 +150,43 @@ pub fn symmetry(matrix: &Matrix, pool: &Pool) -> Result<Symmetry> {
     let n = square(matrix)?;
     let (starts, indices, data) = raw(matrix);
     let none = Symmetry { pattern: true, difference: 0.0, largest: 0.0 };
-    let one = |mut found: Symmetry, column: usize| {
-        for k in starts[column]..starts[column + 1] {
-            let row = indices[k] as usize;
-            let value = data[k];
-            found.largest = found.largest.max(value.abs());
-            if row == column {
-                continue;
+    let runs = (4 * pool.threads()).min(n).max(1);
+    let compare = |run: usize| {
+        let (from, to) = (n * run / runs, n * (run + 1) / runs);
+        let place = |row: usize, end: usize| {
+            starts[row] + indices[starts[row]..starts[row + 1]].partition_point(|column| (*column as usize) < end)
+        };
+        // The first entry in row `i` above the diagonal (they are in column `i` of the transpose) not yet compared.
+        let mut cursor: Vec<usize> = (from..n).map(|row| place(row, from)).collect();
+        let mut found = none;
+        for column in from..to {
+            for k in starts[column]..starts[column + 1] {
+                let (row, value) = (indices[k] as usize, data[k]);
+                found.largest = found.largest.max(value.abs());
+                if row <= column {
+                    continue;
+                }
+                let at = &mut cursor[row - from];
+                // What lies before has no counterpart.
+                while *at < starts[row + 1] && (indices[*at] as usize) < column {
+                    found.alone(data[*at]);
+                    *at += 1;
+                }
+                if *at < starts[row + 1] && indices[*at] as usize == column {
+                    found.differ(value - data[*at]);
+                    *at += 1;
+                } else {
+                    found.alone(value);
+                }
             }
-            let range = starts[row]..starts[row + 1];
-            let other = indices[range.clone()].binary_search(&(column as u32)).ok().map(|at| data[range.start + at]);
-            // Where both exist one comparison is enough.
-            if other.is_some() && row < column {
-                continue;
-            }
-            found.pattern &= other.is_some();
-            let difference = (value - other.unwrap_or(0.0)).abs();
-            found.difference = found.difference.max(if difference.is_nan() { f64::INFINITY } else { difference });
+        }
+        for (row, at) in (from..n).zip(cursor) {
+            data[at..place(row, to.min(row)).max(at)].iter().for_each(|value| found.alone(*value));
         }
         found
     };
     Ok(pool.install(|| {
-        (0..n).into_par_iter().with_min_len(512).fold(|| none, one).reduce(
+        (0..runs).into_par_iter().with_max_len(1).map(compare).reduce(
             || none,
             |a, b| Symmetry {
                 pattern: a.pattern && b.pattern,
@@ -322,6 +347,35 @@ mod tests {
         assert!(different.pattern && !different.holds() && different.difference == 0.5);
         assert!(!symmetry(&sparse(&[&[1.0, f64::NAN], &[2.5, 5.0]]), &pool()).unwrap().holds());
         assert!(symmetry(&sparse(&[&[1.0, 2.0]]), &pool()).is_err());
+    }
+
+    #[test]
+    fn symmetry_is_that_of_the_dense_matrix() {
+        let mut state = 1u32;
+        for case in 0..200 {
+            let n = 1 + case % 9;
+            let mut next = || {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                state >> 16
+            };
+            let mut rows = vec![vec![0.0; n]; n];
+            for i in 0..n {
+                for j in 0..=i {
+                    let value = if next() % 3 == 0 { f64::from(next() % 5) } else { 0.0 };
+                    rows[i][j] = value;
+                    rows[j][i] = if next() % 16 == 0 { f64::from(next() % 3) } else { value };
+                }
+            }
+            let (mut pattern, mut difference) = (true, 0.0f64);
+            for i in 0..n {
+                for j in 0..n {
+                    pattern &= (rows[i][j] == 0.0) == (rows[j][i] == 0.0);
+                    difference = difference.max(f64::abs(rows[i][j] - rows[j][i]));
+                }
+            }
+            let found = symmetry(&sparse(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()), &pool()).unwrap();
+            assert_eq!((found.pattern, found.difference), (pattern, difference), "{rows:?}");
+        }
     }
 
     #[test]

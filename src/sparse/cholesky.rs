@@ -27,7 +27,7 @@ use crate::numeric::simd::Simd;
 
 /// A batch has at most this share of the operations: small enough for an even load, and fixed, so that the places where
 /// sequential and parallel kernels meet do not depend on the threads.
-const BATCHES: f64 = 40.0;
+const BATCHES: f64 = 200.0;
 /// Nor is a batch smaller than this; a microsecond or ten of work is not worth a hand-over.
 const LEAST_BATCH: f64 = 2e5;
 
@@ -209,10 +209,59 @@ struct Lane {
     /// Where rows are in the front at hand; only the front's own rows are valid.
     local: Vec<u32>,
     rows: Vec<u32>,
+    /// The diagonal of the matrix in the columns of the front at hand.
+    diagonal: Vec<f64>,
+    weakest: Pivot,
+    /// Used updates, whose pages need not be asked for again.
+    spare: Vec<Buffer<f64>>,
     memory: MemBuffer,
 }
 
-/// Factors `matrix`: the values of L, or the row (as a position in the order of elimination) without a positive pivot.
+impl Lane {
+    /// A buffer of at least `size` numbers, whatever they are.
+    fn buffer(&mut self, size: usize) -> Result<Buffer<f64>> {
+        let fits = |buffer: &Buffer<f64>| buffer.len() >= size && buffer.len() / 4 <= size;
+        match self.spare.iter().position(fits) {
+            Some(at) => Ok(self.spare.swap_remove(at)),
+            None => Buffer::zeroed(size, "an update"),
+        }
+    }
+
+    /// Keeps the two newest.
+    fn recycle(&mut self, buffer: Buffer<f64>) {
+        if self.spare.len() == 2 {
+            self.spare.remove(0);
+        }
+        self.spare.push(buffer);
+    }
+
+    /// Compares the pivots of a front, whose first row of L is at `position`, with the diagonal.
+    fn look_at_pivots(&mut self, front: &[f64], position: usize) {
+        let height = front.len() / self.diagonal.len().max(1);
+        for (k, diagonal) in self.diagonal.iter().enumerate() {
+            let pivot = front[k * (height + 1)];
+            let share = pivot * pivot / diagonal;
+            let share = if share.is_nan() { 0.0 } else { share };
+            if (share, position + k) < (self.weakest.share, self.weakest.position) {
+                self.weakest = Pivot { share, position: position + k };
+            }
+        }
+    }
+}
+
+/// A pivot: the share of its diagonal entry that is left when it is eliminated, and its place in that order.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pivot {
+    pub(super) share: f64,
+    pub(super) position: usize,
+}
+
+impl Pivot {
+    const NONE: Pivot = Pivot { share: f64::INFINITY, position: 0 };
+}
+
+/// Factors `matrix`: the values of L and the weakest pivot, or the row (as a position in the order of elimination)
+/// without a positive pivot.
 ///
 /// # Errors
 /// [`Error::Resource`] for too little memory.
@@ -222,7 +271,7 @@ pub(super) fn factor(
     position: &[u32],
     matrix: &Matrix,
     pool: &Pool,
-) -> Result<Result<Buffer<f64>, usize>> {
+) -> Result<Result<(Buffer<f64>, Pivot), usize>> {
     let length = *plan.value_starts.last().unwrap_or(&0);
     let order = position.len();
     ensure_available("the factorization", plan.value_bytes() + plan.working_bytes(pool.threads(), order))?;
@@ -242,12 +291,15 @@ pub(super) fn factor(
     };
     let lanes = pool.threads().min(plan.batches.len());
     // All memory is taken before the work starts.
-    let lanes: Vec<Lane> = (0..lanes)
+    let mut lanes: Vec<Lane> = (0..lanes)
         .map(|_| {
             Ok(Lane {
                 stack: Buffer::zeroed(plan.stack, "the stack of the factorization")?,
                 local: zeros(order, "the factorization")?,
                 rows: Vec::new(),
+                diagonal: Vec::new(),
+                weakest: Pivot::NONE,
+                spare: Vec::new(),
                 memory: memory(scratch(plan.widest))?,
             })
         })
@@ -255,9 +307,9 @@ pub(super) fn factor(
     pool.install(|| {
         rayon::scope(|scope| {
             let work = &work;
-            for mut lane in lanes {
+            for lane in &mut lanes {
                 scope.spawn(move |_| {
-                    if let Err(error) = work.run(&mut lane) {
+                    if let Err(error) = work.run(lane) {
                         // The first of several is enough.
                         let _ = work.refused.set(error);
                         work.failed.store(0, Ordering::Relaxed);
@@ -270,7 +322,11 @@ pub(super) fn factor(
         return Err(error);
     }
     let failed = work.failed.into_inner();
-    Ok(if failed == usize::MAX { Ok(values) } else { Err(failed) })
+    let weakest = lanes
+        .iter()
+        .map(|lane| lane.weakest)
+        .fold(Pivot::NONE, |a, b| if (b.share, b.position) < (a.share, a.position) { b } else { a });
+    Ok(if failed == usize::MAX { Ok((values, weakest)) } else { Err(failed) })
 }
 
 impl Work<'_> {
@@ -335,7 +391,9 @@ impl Work<'_> {
     }
 
     /// Puts the entries of the matrix into the columns of `s`, and its rows into `local`.
-    fn load(&self, s: usize, front: &mut [f64], local: &mut [u32]) {
+    fn load(&self, s: usize, front: &mut [f64], lane: &mut Lane) {
+        let local = &mut lane.local;
+        lane.diagonal.clear();
         let first = self.nodes.columns[s];
         let (width, below) = (self.nodes.width(s), self.nodes.below(s));
         let height = width + below.len();
@@ -355,6 +413,7 @@ impl Work<'_> {
                     column[local[position as usize] as usize] = data[e];
                 }
             }
+            lane.diagonal.push(column[k]);
         }
     }
 
@@ -369,11 +428,11 @@ impl Work<'_> {
         for s in batch.start as usize..batch.end as usize {
             let (width, below) = (self.nodes.width(s), self.nodes.below(s).len());
             let front = self.columns_of(s);
-            self.load(s, front, &mut lane.local);
+            self.load(s, front, lane);
             let sizes: usize = self.plan.children(s).map(|c| self.nodes.below(c).len().pow(2)).sum();
             let size = below * below;
             let inside = Plan::inside(self.nodes, s, batch);
-            let mut outside = if inside { None } else { Some(Buffer::zeroed(size, "an update")?) };
+            let mut outside = if inside { None } else { Some(lane.buffer(size)?) };
             // The updates of the children are at one end of the stack, the own one goes to the other.
             let kept = if inside { size } else { 0 };
             let (own, others, ascending) = if self.plan.at_end[s] {
@@ -384,7 +443,7 @@ impl Work<'_> {
                 (&mut left[low..low + kept], &right[..sizes], false)
             };
             let own = match &mut outside {
-                Some(buffer) => &mut buffer[..],
+                Some(buffer) => &mut buffer[..size],
                 None => own,
             };
             let children = || {
@@ -404,7 +463,7 @@ impl Work<'_> {
                 let split = self.places(c, width, &lane.local, &mut lane.rows);
                 extend_add(self.simd, front, width + below, 0, 0, &others[range], &lane.rows, 0..split);
             }
-            let mut matrix = MatMut::from_column_major_slice_mut(front, width + below, width);
+            let mut matrix = MatMut::from_column_major_slice_mut(&mut *front, width + below, width);
             if let Err(column) = eliminate(matrix.as_mut(), &mut lane.memory) {
                 self.fail(s, column);
                 return Ok(false);
@@ -418,6 +477,7 @@ impl Work<'_> {
                     extend_add(self.simd, own, below, width, width, &others[range], &lane.rows, rest);
                 }
             }
+            lane.look_at_pivots(front, self.nodes.columns[s] as usize);
             if self.plan.at_end[s] {
                 low -= sizes;
                 high -= kept;
@@ -448,7 +508,7 @@ impl Work<'_> {
     fn front_above(&self, s: usize, lane: &mut Lane) -> Result<bool> {
         let (width, below) = (self.nodes.width(s), self.nodes.below(s).len());
         let front = self.columns_of(s);
-        self.load(s, front, &mut lane.local);
+        self.load(s, front, lane);
         let take = |c: usize| {
             // SAFETY: the counter of `s` has reached zero: every child has written its slot and is done with it.
             let update = unsafe { (*self.updates[c].0.get()).take() };
@@ -464,23 +524,26 @@ impl Work<'_> {
             }
             places.push((split, rows));
         }
-        let mut matrix = MatMut::from_column_major_slice_mut(front, width + below, width);
+        let mut matrix = MatMut::from_column_major_slice_mut(&mut *front, width + below, width);
         if let Err(column) = eliminate_parallel(matrix.as_mut(), &mut lane.memory) {
             self.fail(s, column);
             return Ok(false);
         }
         if below > 0 {
-            let mut own = Buffer::zeroed(below * below, "an update")?;
+            let mut own = lane.buffer(below * below)?;
+            let square = &mut own[..below * below];
             let l21: MatRef<'_, f64> = matrix.as_ref().subrows(width, below);
-            outer_product_parallel(MatMut::from_column_major_slice_mut(&mut own, below, below), l21);
+            outer_product_parallel(MatMut::from_column_major_slice_mut(&mut *square, below, below), l21);
             for ((_, update), (split, rows)) in children.into_iter().zip(&places) {
                 if let Some(update) = update {
                     let rest = *split..rows.len();
-                    extend_add_parallel(self.simd, &mut own, below, width, width, &update, rows, rest);
+                    extend_add_parallel(self.simd, square, below, width, width, &update, rows, rest);
+                    lane.recycle(update);
                 }
             }
             self.hand_over(s, own);
         }
+        lane.look_at_pivots(front, self.nodes.columns[s] as usize);
         Ok(true)
     }
 }

@@ -1,12 +1,12 @@
 //! One factorization and its solves, whatever the matrix needs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 
 use super::Matrix;
-use super::analysis::Analysis;
-use super::blocks::{norm_1, raw, symmetry};
+use super::analysis::{Analysis, Facts};
+use super::blocks::raw;
 use super::cholesky;
 use super::condition::inverse_norm_1;
 use super::null_space::{self, Verdict};
@@ -87,7 +87,7 @@ pub struct Factor {
     kind: Kind,
     negative: usize,
     norm_1: f64,
-    inverse_norm_1: f64,
+    inverse_norm_1: OnceLock<f64>,
 }
 
 enum Kind {
@@ -118,30 +118,29 @@ impl Factor {
     /// little memory, predicted before it is taken, [`Error::Internal`] for another pattern.
     pub fn new(analysis: &Arc<Analysis>, matrix: &Matrix, pool: &Pool) -> Result<Self, Failure> {
         analysis.check_pattern(matrix)?;
-        let (starts, indices, data) = raw(matrix);
-        if let Some(k) = data.iter().position(|x| !x.is_finite()) {
+        // Nothing to check again in the matrix that was analysed, the usual one.
+        let Facts { symmetric, norm, not_finite, .. } = analysis.facts_of(matrix, pool)?;
+        if let Some(k) = not_finite {
+            let (starts, indices, data) = raw(matrix);
             let column = starts.partition_point(|s| *s <= k);
             let row = indices[k] + 1;
             return Err(Error::Model(format!("the entry at row {row}, column {column} is {}", data[k])).into());
         }
-        let found = symmetry(matrix, pool)?;
-        let norm = norm_1(matrix);
         if !norm.is_finite() {
             return Err(Error::Model("the matrix is too large: its norm is infinite".into()).into());
         }
-        let symmetric = analysis.symmetric() && found.holds();
-        let (kind, negative) = if symmetric {
+        let symmetric = analysis.symmetric() && symmetric;
+        // A Cholesky factor with healthy pivots needs no estimate now; L U does not show its pivots.
+        let (kind, negative, healthy) = if symmetric {
             symmetric_kind(analysis, matrix, norm, pool)?
         } else {
             match Lu::new(matrix, pool)? {
-                Ok(factor) => (Kind::Lu(factor), 0),
+                Ok(factor) => (Kind::Lu(factor), 0, false),
                 Err(row) => return Err(Failure::Singular(Singular { row, null_space: 1, at_least: true })),
             }
         };
-        let mut factor =
-            Self { analysis: analysis.clone(), kind, negative, norm_1: norm, inverse_norm_1: f64::INFINITY };
-        factor.inverse_norm_1 = factor.estimate()?;
-        if factor.condition() < HOPELESS {
+        let factor = Self { analysis: analysis.clone(), kind, negative, norm_1: norm, inverse_norm_1: OnceLock::new() };
+        if healthy || factor.condition() < HOPELESS {
             return Ok(factor);
         }
         // Numerically singular: every digit of a solution would be wrong.
@@ -202,10 +201,14 @@ impl Factor {
         self.negative
     }
 
-    /// An estimate of the condition number in the 1-norm, from below, nearly always within a factor 3.
+    /// An estimate of the condition number in the 1-norm, from below, nearly always within a factor 3; infinite when
+    /// there is no memory for it. Takes about six solves at the first call.
     #[must_use]
     pub fn condition(&self) -> f64 {
-        if self.order() == 0 { 1.0 } else { self.norm_1 * self.inverse_norm_1 }
+        if self.order() == 0 {
+            return 1.0;
+        }
+        self.norm_1 * self.inverse_norm_1.get_or_init(|| self.estimate().unwrap_or(f64::INFINITY))
     }
 
     /// Numbers that the factor holds. 0 where faer does not tell (L U).
@@ -270,19 +273,27 @@ impl std::fmt::Debug for Factor {
 const HOPELESS: f64 = 1e16;
 /// A pivot that is smaller than this share of its diagonal entry is nothing but roundoff.
 const ROUNDOFF: f64 = 4.0 * f64::EPSILON;
+/// The pivot that roundoff leaves of a null space is below this: the square root of the order times a lever arm, in
+/// units of roundoff. Above it nothing needs to be estimated.
+const HEALTHY: f64 = 1e-8;
 
 fn view<'a>(analysis: &'a Analysis, values: &'a [f64]) -> View<'a> {
     View { nodes: &analysis.nodes, plan: &analysis.plan, values }
 }
 
 /// Cholesky if the matrix is positive definite, L B L' if it is indefinite.
-fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Result<(Kind, usize), Failure> {
+fn symmetric_kind(
+    analysis: &Analysis,
+    matrix: &Matrix,
+    norm: f64,
+    pool: &Pool,
+) -> Result<(Kind, usize, bool), Failure> {
     let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
     let position = match tried {
-        Ok(values) => match weak_pivot(analysis, matrix, &values) {
-            None => return Ok((Kind::Cholesky(values), 0)),
-            Some(position) => position,
-        },
+        Ok((values, weakest)) if weakest.share > ROUNDOFF => {
+            return Ok((Kind::Cholesky(values), 0, weakest.share > HEALTHY));
+        }
+        Ok((_, weakest)) => weakest.position,
         Err(position) => position,
     };
     let row = analysis.nodes.permutation[position] as usize;
@@ -300,23 +311,8 @@ fn symmetric_kind(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) 
     let inertia = factor.inertia(ROUNDOFF * norm);
     match inertia.null.first() {
         Some(row) => Err(Failure::Singular(Singular { row: *row, null_space: inertia.null.len(), at_least: true })),
-        None => Ok((Kind::Lblt(factor), inertia.negative)),
+        None => Ok((Kind::Lblt(factor), inertia.negative, false)),
     }
-}
-
-/// The first pivot, as a position in the order of elimination, that is nothing but roundoff.
-fn weak_pivot(analysis: &Analysis, matrix: &Matrix, values: &[f64]) -> Option<usize> {
-    let nodes = &analysis.nodes;
-    (0..nodes.len()).find_map(|s| {
-        let height = nodes.width(s) + nodes.below(s).len();
-        (0..nodes.width(s)).find_map(|k| {
-            let position = nodes.columns[s] as usize + k;
-            let row = nodes.permutation[position] as usize;
-            let pivot = values[analysis.plan.value_starts[s] + k * (height + 1)];
-            let diagonal = matrix.get(row, row).copied().unwrap_or(0.0);
-            (!(pivot * pivot > ROUNDOFF * diagonal)).then_some(position)
-        })
-    })
 }
 
 /// Whether a symmetric matrix without a Cholesky factor is singular or indefinite.
@@ -340,7 +336,7 @@ fn examine(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Resu
     }
     match cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, &shifted, pool)? {
         Err(_) => Ok(Verdict::Indefinite),
-        Ok(values) => {
+        Ok((values, _)) => {
             drop(shifted);
             let view = view(analysis, &values);
             let mut scratch = TileScratch::new(&analysis.nodes, null_space::BLOCK)?;

@@ -10,12 +10,14 @@ use super::graph::Graph;
 const COARSEST: usize = 120;
 /// Halves grown on the coarsest graph, the best is kept.
 const TRIES: usize = 8;
+/// Splits of a graph of a sixteenth of the size, the best is kept.
+const SPLITS: usize = 5;
 /// A half may weigh this much more than an even share: a smaller separator is worth some imbalance.
 const IMBALANCE: f64 = 1.2;
 /// Sweeps over one level; most of the gain is in the first two.
-const PASSES: usize = 6;
+const PASSES: usize = 8;
 /// A sweep ends after this many moves without a better separator.
-const PATIENCE: usize = 120;
+const PATIENCE: usize = 300;
 
 /// Where a vertex is.
 pub(super) const LEFT: u8 = 0;
@@ -26,30 +28,68 @@ pub(super) const BETWEEN: u8 = 2;
 /// The same graph and seed give the same split. Every vertex may end up in one half when there is nothing to split.
 pub(super) fn separator(graph: &Graph, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
-    // Level 0 is `graph` itself; level k is the coarse graph and the map from level k - 1 to it.
-    let mut levels: Vec<(Weighted, Vec<u32>)> = Vec::new();
     let finest = Weighted { graph: graph.clone(), edges: vec![1; graph.neighbours.len()] };
-    let limit = (graph.total_weight() / (COARSEST as u64 / 2)).max(1);
+    // On a graph that is a sixteenth of the size, whole multilevel splits cost little: several, and the best one.
+    let small = graph.len() / 16;
+    if small <= COARSEST {
+        return split(&finest, &mut random);
+    }
+    let levels = coarsen_to(&finest, small, &mut random);
+    let coarse = levels.last().map_or(&finest, |(level, _)| level);
+    let mut best: Option<((u64, u64), Vec<u8>)> = None;
+    for _ in 0..SPLITS {
+        let side = split(coarse, &mut random);
+        keep_better(&coarse.graph, side, &mut best);
+    }
+    let side = best.map_or_else(|| vec![LEFT; coarse.graph.len()], |(_, side)| side);
+    refine_through(&finest, &levels, side, &mut random)
+}
+
+/// One multilevel split.
+fn split(finest: &Weighted, random: &mut Random) -> Vec<u8> {
+    let levels = coarsen_to(finest, COARSEST, random);
+    let side = grow(&levels.last().map_or(finest, |(level, _)| level).graph, random);
+    refine_through(finest, &levels, side, random)
+}
+
+/// Ever coarser graphs, each with the map from the one before it, down to `target` vertices if that goes.
+fn coarsen_to(finest: &Weighted, target: usize, random: &mut Random) -> Vec<(Weighted, Vec<u32>)> {
+    let limit = (finest.graph.total_weight() / (COARSEST as u64 / 2)).max(1);
+    let mut levels: Vec<(Weighted, Vec<u32>)> = Vec::new();
     loop {
-        let current = levels.last().map_or(&finest, |(level, _)| level);
-        if current.graph.len() <= COARSEST {
-            break;
+        let current = levels.last().map_or(finest, |(level, _)| level);
+        if current.graph.len() <= target {
+            return levels;
         }
-        let (coarse, map) = coarsen(current, limit, &mut random);
+        let (coarse, map) = coarsen(current, limit, random);
         if coarse.graph.len() as f64 > 0.95 * current.graph.len() as f64 {
-            break;
+            return levels;
         }
         levels.push((coarse, map));
     }
-    let coarsest = &levels.last().map_or(&finest, |(level, _)| level).graph;
-    let mut side = grow(coarsest, &mut random);
-    for level in (0..levels.len()).rev() {
-        let finer = if level == 0 { &finest } else { &levels[level - 1].0 };
-        let fine_side: Vec<u8> = levels[level].1.iter().map(|coarse| side[*coarse as usize]).collect();
-        side = fine_side;
-        refine(&finer.graph, &mut side, &mut random);
+}
+
+/// Takes a split of the coarsest graph back to the finest one, refined on each.
+fn refine_through(
+    finest: &Weighted,
+    levels: &[(Weighted, Vec<u32>)],
+    mut side: Vec<u8>,
+    random: &mut Random,
+) -> Vec<u8> {
+    for (k, (_, map)) in levels.iter().enumerate().rev() {
+        let finer = if k == 0 { finest } else { &levels[k - 1].0 };
+        side = map.iter().map(|coarse| side[*coarse as usize]).collect();
+        refine(&finer.graph, &mut side, random);
     }
     side
+}
+
+fn keep_better(graph: &Graph, side: Vec<u8>, best: &mut Option<((u64, u64), Vec<u8>)>) {
+    let weights = sums(graph, &side);
+    let key = (cost(&weights), weights[0].abs_diff(weights[1]));
+    if best.as_ref().is_none_or(|(other, _)| key < *other) {
+        *best = Some((key, side));
+    }
 }
 
 /// A graph with the number of original edges behind each edge.
@@ -58,7 +98,7 @@ struct Weighted {
     edges: Vec<u32>,
 }
 
-/// xorshift: the separators need variety, not quality.
+/// A linear congruence: the separators need variety, not quality.
 struct Random(u64);
 
 impl Random {
@@ -187,11 +227,7 @@ fn grow(graph: &Graph, random: &mut Random) -> Vec<u8> {
             }
         }
         refine(graph, &mut side, random);
-        let weights = sums(graph, &side);
-        let key = (cost(&weights), weights[0].abs_diff(weights[1]));
-        if best.as_ref().is_none_or(|(other, _)| key < *other) {
-            best = Some((key, side));
-        }
+        keep_better(graph, side, &mut best);
     }
     best.map_or_else(|| vec![LEFT; n], |(_, side)| side)
 }
@@ -305,13 +341,11 @@ fn refine(graph: &Graph, side: &mut [u8], random: &mut Random) {
                             RIGHT => sum[LEFT as usize] += weight_of(x),
                             _ => {
                                 // u is no longer there to be pulled in.
-                                if x != v {
-                                    let entry = &mut pulled[x as usize][to];
-                                    *entry = entry.saturating_sub(weight_of(u));
-                                    let gain = weight_of(x) as i64 - *entry as i64;
-                                    if locked[x as usize] != pass {
-                                        queues[to].push((gain, 0, x));
-                                    }
+                                let entry = &mut pulled[x as usize][to];
+                                *entry = entry.saturating_sub(weight_of(u));
+                                let gain = weight_of(x) as i64 - *entry as i64;
+                                if locked[x as usize] != pass {
+                                    queues[to].push((gain, 0, x));
                                 }
                             }
                         }

@@ -237,7 +237,7 @@ impl Supernodes {
                 nodes[s].width += weight(k);
                 nodes[s].last = k as u32;
             } else {
-                nodes.push(Node { width: weight(k), height: tree.count[k], last: k as u32, parent: NONE, zeros: 0.0 });
+                nodes.push(Node { width: weight(k), height: tree.count[k], last: k as u32, parent: NONE });
             }
             node_of[k] = nodes.len() as u32 - 1;
         }
@@ -363,19 +363,28 @@ struct Node {
     /// Its last vertex.
     last: u32,
     parent: u32,
-    /// Entries that are stored though they are zero.
-    zeros: f64,
 }
 
-/// Merges children into their parents where the zeros that come with it cost less than the smaller blocks would.
-/// Returns where each node went.
-fn merge(nodes: &mut [Node]) -> Vec<u32> {
-    // (columns together, share of zeros up to which they are merged); found by timing elasticity and random matrices.
-    const RELAX: [(u32, f64); 4] = [(12, 0.8), (32, 0.4), (96, 0.12), (u32::MAX, 0.04)];
-    let entries = |width: u32, height: u32| {
+impl Node {
+    /// The time in ns that the front takes a thread, once to be factored and once for each of a hundred right-hand
+    /// sides. A model of the kernels as they were measured on Zen 4 (50 GFLOP/s a thread for wide fronts): narrow fronts
+    /// run slower, each entry of an update is written once and added once, each row below is gathered and scattered in
+    /// a solve, and each front costs a few calls.
+    fn cost(width: u32, height: u32) -> f64 {
+        const SIDES: f64 = 100.0;
         let (w, h) = (f64::from(width), f64::from(height));
-        w * h - 0.5 * w * (w - 1.0)
-    };
+        let below = h - w;
+        let squares = |m: f64| m * (m + 1.0) * (2.0 * m + 1.0) / 6.0;
+        let rate = 50.0 * w / (w + 8.0);
+        let entries = w * h - 0.5 * w * (w - 1.0);
+        let factor = (squares(h) - squares(below)) / rate + 0.75 * below * below + 2000.0;
+        let solve = 4.0 * entries / (50.0 * w / (w + 4.0)) + 0.4 * below + 10.0;
+        factor + SIDES * solve
+    }
+}
+
+/// Merges children into their parents where one front with some zeros is faster than two. Returns where each node went.
+fn merge(nodes: &mut [Node]) -> Vec<u32> {
     let mut into: Vec<u32> = (0..nodes.len() as u32).collect();
     let mut first = vec![NONE; nodes.len()];
     let mut sibling = vec![NONE; nodes.len()];
@@ -400,13 +409,9 @@ fn merge(nodes: &mut [Node]) -> Vec<u32> {
         for c in &candidates {
             let (child, parent) = (&nodes[*c as usize], &nodes[p]);
             let (width, height) = (child.width + parent.width, child.width + parent.height);
-            let stored = entries(width, height);
-            let kept =
-                entries(child.width, child.height) - child.zeros + entries(parent.width, parent.height) - parent.zeros;
-            let zeros = stored - kept;
-            if RELAX.iter().any(|(limit, share)| width <= *limit && zeros <= share * stored) {
-                let parent = &mut nodes[p];
-                (parent.width, parent.height, parent.zeros) = (width, height, zeros);
+            let apart = Node::cost(child.width, child.height) + Node::cost(parent.width, parent.height);
+            if Node::cost(width, height) < apart {
+                (nodes[p].width, nodes[p].height) = (width, height);
                 into[*c as usize] = p as u32;
             }
         }
