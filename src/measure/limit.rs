@@ -20,11 +20,11 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The declared work of all steps.
+    /// The declared work of all steps that run in chunks: what the kernel's time is spent on.
     #[must_use]
     pub fn of(steps: &[Step<'_>]) -> Self {
         let mut totals = Self::default();
-        for kernel in steps.iter().map(Step::kernel) {
+        for kernel in steps.iter().filter(|step| matches!(step, Step::Kernel(_))).map(Step::kernel) {
             let (items, work) = (kernel.items() as f64, kernel.work());
             totals.items += items;
             totals.flops += items * work.flops;
@@ -106,7 +106,7 @@ pub struct Limit {
 /// Each resource has a least time: bytes over bandwidth (the cache's when all bytes fit in it, the read figure when
 /// nothing is written, else the triad's), operations over rate, transferred bytes over the link's bandwidth, chunks
 /// times the cost of an empty one. The largest binds; its fraction is that time over the time measured: `upload +
-/// download` for transfers, `kernel` for the rest.
+/// download` for transfers, the kernels' for the rest.
 ///
 /// `None`, "not measured", when a ceiling is missing that could be the one that binds, or when the run has no declared
 /// work or no measured time.
@@ -130,19 +130,20 @@ pub fn limit(
         Precision::F64 => ceilings.flops_f64,
     };
     let transferred = phases.upload + phases.download;
+    let computing = phases.computing();
     let candidates = [
-        (Binding::Bandwidth, least(totals.bytes(), bandwidth)?, phases.kernel),
-        (Binding::Compute, least(totals.flops, rate)?, phases.kernel),
+        (Binding::Bandwidth, least(totals.bytes(), bandwidth)?, computing),
+        (Binding::Compute, least(totals.flops, rate)?, computing),
         (
             Binding::Transfer,
             match ceilings.transfer_bandwidth {
                 Some(_) if transferred > 0.0 => least(totals.bytes(), ceilings.transfer_bandwidth)?,
-                None if transferred > phases.kernel => return None,
+                None if transferred > computing => return None,
                 _ => 0.0,
             },
             transferred,
         ),
-        (Binding::Latency, chunks as f64 * ceilings.dispatch_seconds.unwrap_or(0.0), phases.kernel),
+        (Binding::Latency, chunks as f64 * ceilings.dispatch_seconds.unwrap_or(0.0), computing),
     ];
     let (binding, least, measured) = candidates.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
     let fraction = least / measured;
