@@ -16,9 +16,9 @@ pub mod formats;
 
 pub mod numeric;
 
-pub mod sparse;
-
 pub mod machine;
+
+pub mod sparse;
 
 pub mod job;
 
