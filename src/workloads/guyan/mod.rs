@@ -167,10 +167,10 @@ impl Workload for GuyanWorkload {
         Ok(Box::new(GuyanJob::new(model, wanted)))
     }
 
-    /// The reference case with `items` right-hand sides, at most its own size, and below 100 000 at most a third of it: fill
+    /// The reference case with `items` right-hand sides, at most its own size, and below 100 000 at most a tenth of it: fill
     /// grows with the square of a random matrix's order, and sizes that are odd in their last digits are meant to be quick.
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
-        let most = if items < 100_000 { REFERENCE.1 / 3 } else { REFERENCE.1 };
+        let most = if items < 100_000 { REFERENCE.1 / 10 } else { REFERENCE.1 };
         let masters = usize::try_from(items).unwrap_or(usize::MAX).min(most);
         let model = Model::reference(6 * masters, masters, context.seed, &*Pool::current()?)?;
         let wanted = Wanted { full_modes: 0, expand: None, ordering: Ordering::Auto, seed: context.seed };
