@@ -55,7 +55,8 @@ pub(super) fn solve(
     symmetric::decompose(n, scratch, wanted)?;
 
     scratch.im[..n].fill(0.0);
-    deliver(&scratch.re[..n], &scratch.im[..n], scale, &mut scratch.order[..n], &mut pairs);
+    let Scratch { re, im, modulus, order, .. } = &mut *scratch;
+    deliver([&re[..n], &im[..n]], scale, &mut modulus[..n], &mut order[..n], &mut pairs);
     if let Some(vectors) = pairs.vectors {
         let Scratch { b, u, how, order, .. } = scratch;
         let l = MatRef::from_column_major_slice(&b[..n * n], n, n);

@@ -7,36 +7,49 @@
 //! the rows above it (eight rows are one vector). So both sides run at vector speed on one copy of the matrix, with no
 //! more operations than the reflectors themselves have on one side, and 8/5 of that on the other.
 //!
+//! Putting off what a block does outside of itself until the next block's steps, to fill the time that their roots and quotients
+//! take, was tried and gained nothing.
+//!
 //! One bulge, not many, and no aggressive deflation: at orders of 100 to 300 their windows are as large as the matrix, and
 //! what they do on scalars costs more than the sweeps that they save.
 
 use super::Failure;
 use super::eight::{Eight, LANES, levels};
 use super::hessenberg::Work;
+use crate::numeric::simd::Simd;
 
 /// Steps of a block: with the two more rows of the last reflector they fill a vector.
 const STEPS: usize = LANES - 2;
 
-/// Sweeps that an order may take in all, for each row: ten times what a random matrix needs.
+/// Sweeps that a matrix may take, for each row: fifteen times what a random one needs.
 const SWEEPS_PER_ROW: usize = 30;
 
-/// A subdiagonal entry of this size is zero whatever stands beside it.
-const SMALLEST: f64 = f64::MIN_POSITIVE / f64::EPSILON;
+/// A subdiagonal entry of this size is zero whatever stands beside it: with a largest entry near 1 (see [`Work::load`]) the
+/// products of three entries, which decide where a sweep begins, then never vanish. What that does to an eigenvalue
+/// is far below the rounding errors of the reduction.
+const SMALLEST: f64 = 1e-90;
+
+/// The eigenvalues of the Hessenberg matrix in `work`, which is overwritten; entry `i` is the one found in row `i`,
+/// conjugate pairs in two rows that follow each other, the positive imaginary part first.
+///
+/// # Errors
+/// [`Failure::NotConverged`].
+///
+/// # Panics
+/// When `re` and `im` do not have the matrix's order.
+pub fn eigenvalues(simd: Simd, work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure> {
+    let most = SWEEPS_PER_ROW * work.order().max(10);
+    eigenvalues_within(simd, most, work, re, im)
+}
 
 levels! {
-    /// The eigenvalues of the Hessenberg matrix in `work`, which is overwritten; entry `i` is the one found in row `i`,
-    /// conjugate pairs in two rows that follow each other, the positive imaginary part first.
-    ///
-    /// # Errors
-    /// [`Failure::NotConverged`].
-    ///
-    /// # Panics
-    /// When `re` and `im` do not have the matrix's order.
-    pub fn eigenvalues = eigenvalues_body(work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure>;
+    /// As [`eigenvalues`], in at most `most` sweeps.
+    pub(super) fn eigenvalues_within = body(most: usize, work: &mut Work, re: &mut [f64], im: &mut [f64])
+        -> Result<(), Failure>;
 }
 
 #[inline(always)]
-fn eigenvalues_body<V: Eight>(work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure> {
+fn body<V: Eight>(most: usize, work: &mut Work, re: &mut [f64], im: &mut [f64]) -> Result<(), Failure> {
     let (n, stride) = (work.order(), work.stride());
     assert_eq!((re.len(), im.len()), (n, n), "one eigenvalue a row");
     let entries = work.entries();
@@ -45,12 +58,14 @@ fn eigenvalues_body<V: Eight>(work: &mut Work, re: &mut [f64], im: &mut [f64]) -
     let mut end = n;
     let (mut sweeps, mut stuck) = (0, 0);
     while end > 0 {
-        // SAFETY (here and below): rows and columns are below `end <= n`, and a grid may be used up to seven more.
+        // SAFETY: `0 < end <= n`.
         let start = unsafe { h.split(end) };
         if start + 2 >= end {
             if start + 1 == end {
+                // SAFETY: `start < n`.
                 (re[start], im[start]) = (unsafe { h.get(start, start) }, 0.0);
             } else {
+                // SAFETY: `start + 1 < n`.
                 let [first, second] = two_by_two(unsafe { h.corner(start) });
                 (re[start], im[start]) = first;
                 (re[start + 1], im[start + 1]) = second;
@@ -59,11 +74,12 @@ fn eigenvalues_body<V: Eight>(work: &mut Work, re: &mut [f64], im: &mut [f64]) -
             stuck = 0;
             continue;
         }
-        sweeps += 1;
-        stuck += 1;
-        if sweeps > SWEEPS_PER_ROW * n.max(10) {
+        if sweeps == most {
             return Err(Failure::NotConverged);
         }
+        sweeps += 1;
+        stuck += 1;
+        // SAFETY: `start + 3 <= end <= n`, and seven rows and columns follow the matrix.
         unsafe {
             let shifts = h.shifts(start, end, stuck);
             let (from, bulge) = h.first(start, end, shifts);
@@ -382,15 +398,15 @@ unsafe fn from_right<V: Eight>(h: Grid, start: usize, block: usize, reflectors: 
         // SAFETY: columns `block..block + 8`, rows `row..row + 8`.
         unsafe {
             let mut strip = [V::splat(0.0); LANES];
-            for j in 0..LANES {
-                strip[j] = V::load(h.at(row, block + j));
+            for (j, column) in strip.iter_mut().enumerate() {
+                *column = V::load(h.at(row, block + j));
             }
             for k in 0..STEPS {
                 let g = Reflectors::new(&reflectors[k]);
                 [strip[k], strip[k + 1], strip[k + 2]] = g.apply([strip[k], strip[k + 1], strip[k + 2]]);
             }
-            for j in 0..LANES {
-                strip[j].store(h.at(row, block + j));
+            for (j, column) in strip.iter().enumerate() {
+                column.store(h.at(row, block + j));
             }
         }
         row += LANES;

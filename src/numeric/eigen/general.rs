@@ -54,15 +54,21 @@ fn reduce(method: Method, n: usize, scale: f64, scratch: &mut Scratch, mut pairs
         }
         match method {
             Method::Own(simd) if !active.is_empty() => {
-                let Scratch { a, re, im, work, .. } = scratch;
-                work.load(a, n, active.clone());
+                let Scratch { a, re, im, work, .. } = &mut *scratch;
+                // Balancing may have made all entries much smaller.
+                let largest = |j: usize| power_of_two(&a[j * n..(j + 1) * n][active.clone()]);
+                let factor = active.clone().map(largest).fold(f64::INFINITY, f64::min);
+                work.load(a, n, active.clone(), factor);
                 hessenberg::reduce(simd, work);
-                francis::eigenvalues(simd, work, &mut re[active.clone()], &mut im[active.clone()])?;
+                let (re, im) = (&mut re[active.clone()], &mut im[active.clone()]);
+                francis::eigenvalues(simd, work, re, im)?;
+                re.iter_mut().chain(im).for_each(|x| *x /= factor);
             }
             _ => decompose(n, active.clone(), false, scratch)?,
         }
     }
-    deliver(&scratch.re[..n], &scratch.im[..n], scale, &mut scratch.order[..n], &mut pairs);
+    let Scratch { re, im, modulus, order, .. } = &mut *scratch;
+    deliver([&re[..n], &im[..n]], scale, &mut modulus[..n], &mut order[..n], &mut pairs);
     if let Some(vectors) = pairs.vectors {
         for column in scratch.u[..n * n].chunks_exact_mut(n) {
             balance::undo(&active, &scratch.how[..n], column);

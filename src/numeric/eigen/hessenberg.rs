@@ -30,11 +30,12 @@ pub struct Work {
 }
 
 impl Work {
-    /// Takes the rows and columns `active` of the `n x n` matrix `a`.
+    /// Takes the rows and columns `active` of the `n x n` matrix `a`, times `factor`, which should bring its largest entry
+    /// to near 1.
     ///
     /// # Panics
     /// When `active` reaches outside of `a`.
-    pub fn load(&mut self, a: &[f64], n: usize, active: Range<usize>) {
+    pub fn load(&mut self, a: &[f64], n: usize, active: Range<usize>, factor: f64) {
         self.n = active.len();
         // A whole number of lines, with one more line below the last row; not a multiple of 512 bytes, or the columns
         // would compete for few places in the caches.
@@ -49,7 +50,8 @@ impl Work {
         let (size, stride) = (self.n, self.stride);
         let h: &mut [f64] = bytemuck::cast_slice_mut(&mut self.lines[..lines]);
         for (to, j) in h.chunks_exact_mut(stride).zip(active.clone()) {
-            to[..size].copy_from_slice(&a[j * n..(j + 1) * n][active.clone()]);
+            let from = &a[j * n..(j + 1) * n][active.clone()];
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = from * factor);
             to[size..].fill(0.0);
         }
         h[size * stride..].fill(0.0);

@@ -53,6 +53,7 @@ pub struct Scratch {
     inverse: Vec<usize>,
     re: Vec<f64>,
     im: Vec<f64>,
+    modulus: Vec<f64>,
     work: hessenberg::Work,
     memory: Option<MemBuffer>,
     memory_bytes: usize,
@@ -142,7 +143,7 @@ impl Scratch {
         if vectors {
             grow(&mut self.u, n * n);
         }
-        for buffer in [&mut self.how, &mut self.re, &mut self.im] {
+        for buffer in [&mut self.how, &mut self.re, &mut self.im, &mut self.modulus] {
             grow(buffer, n);
         }
         for buffer in [&mut self.order, &mut self.inverse] {
@@ -180,15 +181,15 @@ fn power_of_two(values: &[f64]) -> f64 {
     (-exponent.clamp(-1022, 1022) as f64).exp2()
 }
 
-/// Writes the eigenvalues `(re, im) / scale` of `scratch` to `pairs`, sorted; `order` then holds where each came from.
-/// Of a conjugate pair the one with the positive imaginary part comes first.
-fn deliver(re: &[f64], im: &[f64], scale: f64, order: &mut [usize], pairs: &mut Pairs<'_>) {
+/// Writes the eigenvalues `(re, im) / scale` to `pairs`, sorted; `order` then holds where each came from. `modulus` is
+/// overwritten. Of a conjugate pair the one with the positive imaginary part comes first.
+fn deliver([re, im]: [&[f64]; 2], scale: f64, modulus: &mut [f64], order: &mut [usize], pairs: &mut Pairs<'_>) {
     for (i, slot) in order.iter_mut().enumerate() {
         *slot = i;
+        modulus[i] = re[i].hypot(im[i]);
     }
-    let modulus = |i: usize| re[i].hypot(im[i]);
     order.sort_unstable_by(|&i, &j| {
-        let larger = modulus(j).total_cmp(&modulus(i)).then(re[j].total_cmp(&re[i]));
+        let larger = modulus[j].total_cmp(&modulus[i]).then(re[j].total_cmp(&re[i]));
         // By |im| first, so that two pairs with one modulus and real part do not mix.
         larger.then(im[j].abs().total_cmp(&im[i].abs())).then(im[j].total_cmp(&im[i])).then(i.cmp(&j))
     });

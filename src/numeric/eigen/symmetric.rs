@@ -14,7 +14,8 @@ pub(super) fn solve(a: &[f64], n: usize, scratch: &mut Scratch, mut pairs: Pairs
     }
     decompose(n, scratch, pairs.vectors.is_some())?;
     scratch.im[..n].fill(0.0);
-    deliver(&scratch.re[..n], &scratch.im[..n], scale, &mut scratch.order[..n], &mut pairs);
+    let Scratch { re, im, modulus, order, .. } = &mut *scratch;
+    deliver([&re[..n], &im[..n]], scale, &mut modulus[..n], &mut order[..n], &mut pairs);
     if let Some(vectors) = pairs.vectors {
         deliver_vectors(&scratch.u[..n * n], &scratch.order[..n], vectors);
     }

@@ -232,17 +232,17 @@ impl Workload for EigenWorkload {
         Ok(Box::new(EigenJob { batch, values, vectors: args.get_flag("vectors"), seed: context.seed }))
     }
 
-    /// Matrices of order 12, at most some thousands: a sweep over the number of matrices would only repeat them.
+    /// Matrices of order 12, at most some hundreds: a sweep over the number of matrices would only repeat them.
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
         let job = |count: u64, order: u64, vectors: bool| -> Result<Box<dyn Job>> {
             let batch = Batch::generate(count, order, context.seed)?;
             Ok(Box::new(EigenJob { batch, values: Values::Abs, vectors, seed: context.seed }))
         };
-        let count = items.min(4096);
+        let count = items.min(512);
         Ok(vec![
             ("eigen 12x12".into(), job(count, 12, false)?),
             ("eigen 12x12 vectors".into(), job(count, 12, true)?),
-            ("eigen 67x67".into(), job(count.min(32), 67, false)?),
+            ("eigen 67x67".into(), job(count.min(8), 67, false)?),
         ])
     }
 }

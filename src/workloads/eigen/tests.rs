@@ -281,6 +281,19 @@ fn wrong_answers_do_not_pass_the_check() {
 }
 
 #[test]
+fn a_matrix_that_does_not_converge_is_named() {
+    let job = EigenJob { batch: Batch::generate(3, 6, 5).unwrap(), values: Values::Abs, vectors: false, seed: 1 };
+    let mut output = run(&job, |kernel, out| kernel.cpu(Simd::detect(), out));
+    let failed = kernel::code(crate::numeric::eigen::Failure::NotConverged);
+    output.column_mut::<u32>(OUTCOME)[1] = failed;
+    output.column_mut::<f64>(RE)[6..12].fill(0.0);
+    assert_passes(&job, &output, "the others");
+    assert_eq!(save::rows(&job.batch, &output, Values::Abs).iter().filter(|row| row.is_none()).count(), 1);
+    let error = job.unsolved(&[output]).unwrap_err();
+    assert!(error.exit_code() == 4 && error.to_string().contains("generated[1]: the QR iteration"), "{error}");
+}
+
+#[test]
 fn nothing_is_an_answer_too() {
     for (count, order) in [(0, 5), (3, 0), (0, 0)] {
         let job = EigenJob {
