@@ -16,7 +16,7 @@
 use super::Failure;
 use super::eight::{Eight, LANES, levels};
 use super::hessenberg::Work;
-use crate::numeric::simd::Simd;
+use crate::simd::Simd;
 
 /// Steps of a block: with the two more rows of the last reflector they fill a vector.
 const STEPS: usize = LANES - 2;
