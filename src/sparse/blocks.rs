@@ -358,21 +358,22 @@ mod tests {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                 state >> 16
             };
-            let mut rows = vec![vec![0.0; n]; n];
+            let mut a = faer::Mat::<f64>::zeros(n, n);
             for i in 0..n {
                 for j in 0..=i {
                     let value = if next() % 3 == 0 { f64::from(next() % 5) } else { 0.0 };
-                    rows[i][j] = value;
-                    rows[j][i] = if next() % 16 == 0 { f64::from(next() % 3) } else { value };
+                    a[(i, j)] = value;
+                    a[(j, i)] = if next() % 16 == 0 { f64::from(next() % 3) } else { value };
                 }
             }
             let (mut pattern, mut difference) = (true, 0.0f64);
             for i in 0..n {
                 for j in 0..n {
-                    pattern &= (rows[i][j] == 0.0) == (rows[j][i] == 0.0);
-                    difference = difference.max(f64::abs(rows[i][j] - rows[j][i]));
+                    pattern &= (a[(i, j)] == 0.0) == (a[(j, i)] == 0.0);
+                    difference = difference.max((a[(i, j)] - a[(j, i)]).abs());
                 }
             }
+            let rows: Vec<Vec<f64>> = a.row_iter().map(|row| row.iter().copied().collect()).collect();
             let found = symmetry(&sparse(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>()), &pool()).unwrap();
             assert_eq!((found.pattern, found.difference), (pattern, difference), "{rows:?}");
         }

@@ -13,6 +13,7 @@ use faer::dyn_stack::MemBuffer;
 use faer::{MatMut, MatRef};
 
 use super::Matrix;
+use super::arena::{Arena, Block};
 use super::assemble::zeros;
 use super::blocks::raw;
 use super::dense::{
@@ -167,14 +168,19 @@ impl Plan {
     /// each of the first other ones, which are elsewhere in the tree.
     pub(super) fn working_bytes(&self, threads: usize, order: usize) -> u64 {
         let threads = threads.min(self.batches.len()).max(1);
-        let ahead = 1.0 + 0.5 * (threads - 1).min(4) as f64;
-        (threads * (self.stack * 8 + order * 4)) as u64 + (self.updates as f64 * 8.0 * ahead) as u64
+        (threads * (self.stack * 8 + order * 4) + self.arena(threads) * 8) as u64
+    }
+
+    /// Numbers that are set aside for the updates between batches.
+    fn arena(&self, threads: usize) -> usize {
+        let ahead = 1.0 + 0.5 * (threads.min(self.batches.len()).max(1) - 1).min(4) as f64;
+        (self.updates as f64 * ahead) as usize
     }
 }
 
 /// The update of a front that goes to a front above the cut: written by the thread that made it, read by the one that
 /// needs it.
-struct Slot(UnsafeCell<Option<Buffer<f64>>>);
+struct Slot(UnsafeCell<Option<Block>>);
 
 // SAFETY: a slot is written once, before its thread subtracts from the parent's counter, and taken once, by the thread
 // that has seen the counter reach zero; the counter orders the two.
@@ -195,6 +201,7 @@ struct Work<'a> {
     matrix: (&'a [usize], &'a [u32], &'a [f64]),
     values: Values,
     updates: Vec<Slot>,
+    arena: Arena,
     pending: Vec<AtomicU32>,
     next: AtomicUsize,
     /// The first row, in the order of elimination, without a positive pivot.
@@ -212,29 +219,10 @@ struct Lane {
     /// The diagonal of the matrix in the columns of the front at hand.
     diagonal: Vec<f64>,
     weakest: Pivot,
-    /// Used updates, whose pages need not be asked for again.
-    spare: Vec<Buffer<f64>>,
     memory: MemBuffer,
 }
 
 impl Lane {
-    /// A buffer of at least `size` numbers, whatever they are.
-    fn buffer(&mut self, size: usize) -> Result<Buffer<f64>> {
-        let fits = |buffer: &Buffer<f64>| buffer.len() >= size && buffer.len() / 4 <= size;
-        match self.spare.iter().position(fits) {
-            Some(at) => Ok(self.spare.swap_remove(at)),
-            None => Buffer::zeroed(size, "an update"),
-        }
-    }
-
-    /// Keeps the two newest.
-    fn recycle(&mut self, buffer: Buffer<f64>) {
-        if self.spare.len() == 2 {
-            self.spare.remove(0);
-        }
-        self.spare.push(buffer);
-    }
-
     /// Compares the pivots of a front, whose first row of L is at `position`, with the diagonal.
     fn look_at_pivots(&mut self, front: &[f64], position: usize) {
         let height = front.len() / self.diagonal.len().max(1);
@@ -242,9 +230,8 @@ impl Lane {
             let pivot = front[k * (height + 1)];
             let share = pivot * pivot / diagonal;
             let share = if share.is_nan() { 0.0 } else { share };
-            if (share, position + k) < (self.weakest.share, self.weakest.position) {
-                self.weakest = Pivot { share, position: position + k };
-            }
+            let seen = Pivot { share, position: position + k, smallest: pivot * pivot };
+            self.weakest = self.weakest.min(seen);
         }
     }
 }
@@ -254,10 +241,19 @@ impl Lane {
 pub(super) struct Pivot {
     pub(super) share: f64,
     pub(super) position: usize,
+    /// The smallest of all pivots, wherever it is.
+    pub(super) smallest: f64,
 }
 
 impl Pivot {
-    const NONE: Pivot = Pivot { share: f64::INFINITY, position: 0 };
+    const NONE: Pivot = Pivot { share: f64::INFINITY, position: 0, smallest: f64::INFINITY };
+
+    /// The weaker of two, the earlier one of equals.
+    fn min(self, other: Pivot) -> Pivot {
+        let other_is_weaker = (other.share, other.position) < (self.share, self.position);
+        let smallest = self.smallest.min(other.smallest);
+        Pivot { smallest, ..if other_is_weaker { other } else { self } }
+    }
 }
 
 /// Factors `matrix`: the values of L and the weakest pivot, or the row (as a position in the order of elimination)
@@ -282,6 +278,7 @@ pub(super) fn factor(
         position,
         matrix: raw(matrix),
         values: Values(values.as_mut_ptr()),
+        arena: Arena::new(plan.arena(pool.threads()))?,
         updates: (0..nodes.len()).map(|_| Slot(UnsafeCell::new(None))).collect(),
         pending: plan.waits_for.iter().map(|n| AtomicU32::new(*n)).collect(),
         next: AtomicUsize::new(0),
@@ -299,7 +296,6 @@ pub(super) fn factor(
                 rows: Vec::new(),
                 diagonal: Vec::new(),
                 weakest: Pivot::NONE,
-                spare: Vec::new(),
                 memory: memory(scratch(plan.widest))?,
             })
         })
@@ -432,7 +428,7 @@ impl Work<'_> {
             let sizes: usize = self.plan.children(s).map(|c| self.nodes.below(c).len().pow(2)).sum();
             let size = below * below;
             let inside = Plan::inside(self.nodes, s, batch);
-            let mut outside = if inside { None } else { Some(lane.buffer(size)?) };
+            let mut outside = if inside { None } else { Some(self.arena.take(size)?) };
             // The updates of the children are at one end of the stack, the own one goes to the other.
             let kept = if inside { size } else { 0 };
             let (own, others, ascending) = if self.plan.at_end[s] {
@@ -443,7 +439,7 @@ impl Work<'_> {
                 (&mut left[low..low + kept], &right[..sizes], false)
             };
             let own = match &mut outside {
-                Some(buffer) => &mut buffer[..size],
+                Some(block) => self.arena.numbers(block),
                 None => own,
             };
             let children = || {
@@ -485,8 +481,8 @@ impl Work<'_> {
                 high += sizes;
                 low += kept;
             }
-            if let Some(buffer) = outside {
-                self.hand_over(s, buffer);
+            if let Some(block) = outside {
+                self.hand_over(s, block);
             }
         }
         Ok(true)
@@ -499,7 +495,7 @@ impl Work<'_> {
         rows.partition_point(|row| (*row as usize) < width)
     }
 
-    fn hand_over(&self, s: usize, update: Buffer<f64>) {
+    fn hand_over(&self, s: usize, update: Block) {
         // SAFETY: only this thread works on `s`; nobody reads before the parent's counter says so.
         unsafe { *self.updates[s].0.get() = Some(update) };
     }
@@ -514,12 +510,13 @@ impl Work<'_> {
             let update = unsafe { (*self.updates[c].0.get()).take() };
             (c, update)
         };
-        let children: Vec<_> = self.plan.children(s).map(take).collect();
+        let mut children: Vec<_> = self.plan.children(s).map(take).collect();
         let mut places = Vec::with_capacity(children.len());
-        for (c, update) in &children {
+        for (c, update) in &mut children {
             let split = self.places(*c, width, &lane.local, &mut lane.rows);
             let rows = lane.rows.clone();
             if let Some(update) = update {
+                let update = self.arena.numbers(update);
                 extend_add_parallel(self.simd, front, width + below, 0, 0, update, &rows, 0..split);
             }
             places.push((split, rows));
@@ -530,19 +527,20 @@ impl Work<'_> {
             return Ok(false);
         }
         if below > 0 {
-            let mut own = lane.buffer(below * below)?;
-            let square = &mut own[..below * below];
+            let mut own = self.arena.take(below * below)?;
+            let square = self.arena.numbers(&mut own);
             let l21: MatRef<'_, f64> = matrix.as_ref().subrows(width, below);
             outer_product_parallel(MatMut::from_column_major_slice_mut(&mut *square, below, below), l21);
-            for ((_, update), (split, rows)) in children.into_iter().zip(&places) {
+            for ((_, update), (split, rows)) in children.iter_mut().zip(&places) {
                 if let Some(update) = update {
                     let rest = *split..rows.len();
-                    extend_add_parallel(self.simd, square, below, width, width, &update, rows, rest);
-                    lane.recycle(update);
+                    let update = self.arena.numbers(update);
+                    extend_add_parallel(self.simd, square, below, width, width, update, rows, rest);
                 }
             }
             self.hand_over(s, own);
         }
+        children.into_iter().filter_map(|(_, update)| update).for_each(|update| self.arena.give(update));
         lane.look_at_pivots(front, self.nodes.columns[s] as usize);
         Ok(true)
     }

@@ -276,6 +276,8 @@ const ROUNDOFF: f64 = 4.0 * f64::EPSILON;
 /// The pivot that roundoff leaves of a null space is below this: the square root of the order times a lever arm, in
 /// units of roundoff. Above it nothing needs to be estimated.
 const HEALTHY: f64 = 1e-8;
+/// A pivot that is smaller than this share of the norm is looked at as well, though it may only be badly scaled.
+const SMALL: f64 = 1e-13;
 
 fn view<'a>(analysis: &'a Analysis, values: &'a [f64]) -> View<'a> {
     View { nodes: &analysis.nodes, plan: &analysis.plan, values }
@@ -291,7 +293,8 @@ fn symmetric_kind(
     let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
     let position = match tried {
         Ok((values, weakest)) if weakest.share > ROUNDOFF => {
-            return Ok((Kind::Cholesky(values), 0, weakest.share > HEALTHY));
+            let healthy = weakest.share > HEALTHY && weakest.smallest > SMALL * norm;
+            return Ok((Kind::Cholesky(values), 0, healthy));
         }
         Ok((_, weakest)) => weakest.position,
         Err(position) => position,

@@ -11,6 +11,7 @@
 //! Rows and columns are counted from 0 here; messages count from 1.
 
 mod analysis;
+mod arena;
 mod assemble;
 mod blocks;
 mod cholesky;

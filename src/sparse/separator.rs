@@ -14,8 +14,8 @@ const TRIES: usize = 8;
 const SPLITS: usize = 5;
 /// A half may weigh this much more than an even share: a smaller separator is worth some imbalance.
 const IMBALANCE: f64 = 1.2;
-/// Sweeps over one level; most of the gain is in the first two.
-const PASSES: usize = 8;
+/// Sweeps over one level, by turns to the left and to the right; most of the gain is in the first four.
+const PASSES: usize = 12;
 /// A sweep ends after this many moves without a better separator.
 const PATIENCE: usize = 300;
 
@@ -247,117 +247,72 @@ fn cost(weights: &[u64; 3]) -> u64 {
     weights[2] + 4 * weights[0].max(weights[1]).saturating_sub(allowed)
 }
 
-/// Sweeps of moves from the separator to a half; the neighbours in the other half come into the separator. The best
+/// Sweeps of moves from the separator to one half, by turns; the neighbours in the other half come into the separator.
+/// One direction at a time: a separator two layers thick then loses one of them, instead of patches of both. The best
 /// moment of a sweep is kept.
 fn refine(graph: &Graph, side: &mut [u8], random: &mut Random) {
     let n = graph.len();
     let mut weights = sums(graph, side);
     let total: u64 = weights.iter().sum();
     let allowed = (IMBALANCE * 0.5 * total as f64) as u64;
-    // What a move of a separator vertex to each half pulls in from the other one.
-    let mut pulled: Vec<[u64; 2]> = vec![[0; 2]; n];
-    let mut locked = vec![u8::MAX; n];
-    let mut queues: [BinaryHeap<(i64, u32, u32)>; 2] = [BinaryHeap::new(), BinaryHeap::new()];
-    // Moves, and the vertices that each pulled in.
-    let mut moves: Vec<(u32, u8, u32)> = Vec::new();
+    // What a move of a separator vertex pulls in from the other half.
+    let mut pulled = vec![0u64; n];
+    let mut queue: BinaryHeap<(i64, u32, u32)> = BinaryHeap::new();
+    // Moves, and where the vertices that each pulled in begin.
+    let mut moves: Vec<(u32, u32)> = Vec::new();
     let mut pulls: Vec<u32> = Vec::new();
     let weight_of = |v: u32| u64::from(graph.weights[v as usize]);
+    let first = u8::from(weights[1] < weights[0]);
+    let mut idle = 0;
     for pass in 0..PASSES as u8 {
-        queues.iter_mut().for_each(BinaryHeap::clear);
+        let to = (first + pass) % 2;
+        let from = 1 - to;
+        queue.clear();
         moves.clear();
         pulls.clear();
-        for v in 0..n as u32 {
-            if side[v as usize] == BETWEEN {
-                let mut sum = [0; 2];
-                for u in graph.of(v as usize) {
-                    match side[*u as usize] {
-                        LEFT => sum[RIGHT as usize] += weight_of(*u),
-                        RIGHT => sum[LEFT as usize] += weight_of(*u),
-                        _ => {}
-                    }
-                }
-                pulled[v as usize] = sum;
-                let tie = random.below(1 << 16) as u32;
-                for to in 0..2 {
-                    queues[to].push((weight_of(v) as i64 - sum[to] as i64, tie, v));
-                }
-            }
+        let from_neighbours = |side: &[u8], v: u32| -> u64 {
+            graph.of(v as usize).iter().filter(|u| side[**u as usize] == from).map(|u| weight_of(*u)).sum()
+        };
+        for v in (0..n as u32).filter(|v| side[*v as usize] == BETWEEN) {
+            pulled[v as usize] = from_neighbours(side, v);
+            let gain = weight_of(v) as i64 - pulled[v as usize] as i64;
+            queue.push((gain, random.below(1 << 16) as u32, v));
         }
         let start = (cost(&weights), weights[0].abs_diff(weights[1]));
         let (mut best, mut best_moves) = (start, 0);
-        loop {
-            // The valid top of each queue.
-            for to in 0..2 {
-                while let Some((gain, _, v)) = queues[to].peek() {
-                    let current = weight_of(*v) as i64 - pulled[*v as usize][to] as i64;
-                    if side[*v as usize] == BETWEEN && locked[*v as usize] != pass && *gain == current {
-                        break;
-                    }
-                    queues[to].pop();
-                }
+        while let Some((gain, _, v)) = queue.pop() {
+            let current = weight_of(v) as i64 - pulled[v as usize] as i64;
+            if side[v as usize] != BETWEEN || gain != current {
+                continue;
             }
-            let fits = |to: usize| {
-                queues[to].peek().filter(|(_, _, v)| weights[to] + weight_of(*v) <= allowed.max(weights[1 - to]))
-            };
-            let lighter = usize::from(weights[1] < weights[0]);
-            let to = match (fits(lighter).map(|top| top.0), fits(1 - lighter).map(|top| top.0)) {
-                (None, None) => break,
-                (Some(_), None) => lighter,
-                (None, Some(_)) => 1 - lighter,
-                (Some(a), Some(b)) => {
-                    if a >= b {
-                        lighter
-                    } else {
-                        1 - lighter
-                    }
-                }
-            };
-            let Some((_, _, v)) = queues[to].pop() else { break };
-            locked[v as usize] = pass;
-            side[v as usize] = to as u8;
+            if weights[to as usize] + weight_of(v) > allowed.max(weights[from as usize]) {
+                continue;
+            }
+            side[v as usize] = to;
             weights[2] -= weight_of(v);
-            weights[to] += weight_of(v);
-            let pulls_before = pulls.len() as u32;
-            moves.push((v, to as u8, pulls_before));
-            let from = 1 - to;
+            weights[to as usize] += weight_of(v);
+            moves.push((v, pulls.len() as u32));
             for u in graph.of(v as usize) {
-                let u = *u;
-                if side[u as usize] == BETWEEN {
-                    // Moving u to the other half would now pull v in.
-                    pulled[u as usize][from] += weight_of(v);
-                    if locked[u as usize] != pass {
-                        queues[from].push((weight_of(u) as i64 - pulled[u as usize][from] as i64, 0, u));
-                    }
-                } else if side[u as usize] == from as u8 {
-                    side[u as usize] = BETWEEN;
-                    weights[from] -= weight_of(u);
-                    weights[2] += weight_of(u);
-                    pulls.push(u);
-                    let mut sum = [0; 2];
-                    for x in graph.of(u as usize) {
-                        let x = *x;
-                        match side[x as usize] {
-                            LEFT => sum[RIGHT as usize] += weight_of(x),
-                            RIGHT => sum[LEFT as usize] += weight_of(x),
-                            _ => {
-                                // u is no longer there to be pulled in.
-                                let entry = &mut pulled[x as usize][to];
-                                *entry = entry.saturating_sub(weight_of(u));
-                                let gain = weight_of(x) as i64 - *entry as i64;
-                                if locked[x as usize] != pass {
-                                    queues[to].push((gain, 0, x));
-                                }
-                            }
-                        }
-                    }
-                    pulled[u as usize] = sum;
-                    if locked[u as usize] != pass {
-                        let tie = random.below(1 << 16) as u32;
-                        for half in 0..2 {
-                            queues[half].push((weight_of(u) as i64 - sum[half] as i64, tie, u));
-                        }
+                if side[*u as usize] != from {
+                    continue;
+                }
+                side[*u as usize] = BETWEEN;
+                weights[from as usize] -= weight_of(*u);
+                weights[2] += weight_of(*u);
+                pulls.push(*u);
+                let mut sum = 0;
+                for x in graph.of(*u as usize) {
+                    if side[*x as usize] == from {
+                        sum += weight_of(*x);
+                    } else if side[*x as usize] == BETWEEN {
+                        // u is no longer there to be pulled in.
+                        let entry = &mut pulled[*x as usize];
+                        *entry = entry.saturating_sub(weight_of(*u));
+                        queue.push((weight_of(*x) as i64 - *entry as i64, 0, *x));
                     }
                 }
+                pulled[*u as usize] = sum;
+                queue.push((weight_of(*u) as i64 - sum as i64, random.below(1 << 16) as u32, *u));
             }
             let now = (cost(&weights), weights[0].abs_diff(weights[1]));
             if now < best {
@@ -368,17 +323,18 @@ fn refine(graph: &Graph, side: &mut [u8], random: &mut Random) {
         }
         // Back to the best moment.
         while moves.len() > best_moves {
-            let Some((v, to, first_pull)) = moves.pop() else { break };
+            let Some((v, first_pull)) = moves.pop() else { break };
             for u in pulls.drain(first_pull as usize..) {
-                side[u as usize] = 1 - to;
+                side[u as usize] = from;
                 weights[2] -= weight_of(u);
-                weights[1 - to as usize] += weight_of(u);
+                weights[from as usize] += weight_of(u);
             }
             side[v as usize] = BETWEEN;
             weights[to as usize] -= weight_of(v);
             weights[2] += weight_of(v);
         }
-        if best >= start {
+        idle = if best < start { 0 } else { idle + 1 };
+        if idle == 2 {
             break;
         }
     }

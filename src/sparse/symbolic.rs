@@ -241,9 +241,9 @@ impl Supernodes {
             }
             node_of[k] = nodes.len() as u32 - 1;
         }
-        for s in 0..nodes.len() {
-            let parent = tree.parent[nodes[s].last as usize];
-            nodes[s].parent = if parent == NONE { NONE } else { node_of[parent as usize] };
+        for node in &mut nodes {
+            let parent = tree.parent[node.last as usize];
+            node.parent = if parent == NONE { NONE } else { node_of[parent as usize] };
         }
         let into = merge(&mut nodes);
 
