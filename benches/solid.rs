@@ -25,6 +25,9 @@ use rayon::prelude::*;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// A name and what it does.
+type Contender<'c> = (&'static str, Box<dyn FnMut() -> Result<()> + 'c>);
+
 /// Elements that one task of the plain loop computes.
 const SHARE: u64 = 4096;
 
@@ -41,7 +44,7 @@ fn main() -> Result<()> {
 }
 
 /// Times each contender once a round, so that a slow moment of the machine falls on all; medians.
-fn interleaved(rounds: usize, contenders: &mut [(&str, Box<dyn FnMut() -> Result<()> + '_>)]) -> Result<Vec<f64>> {
+fn interleaved(rounds: usize, contenders: &mut [Contender<'_>]) -> Result<Vec<f64>> {
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..=rounds {
         for ((_, work), times) in contenders.iter_mut().zip(&mut times) {
@@ -123,7 +126,7 @@ fn stress(job: &dyn Job, rounds: usize) -> Result<()> {
     let [plain_out, cpu_out, cpu_mixed_out, gpu_out] = &mut outputs;
     let mut cpu_mixed = open("cpu", &config, job, Precision::Mixed)?;
     let control = Control::default();
-    let mut contenders: Vec<(&str, Box<dyn FnMut() -> Result<()> + '_>)> = vec![
+    let mut contenders: Vec<Contender<'_>> = vec![
         (
             "rayon loop over the reference, f64",
             Box::new(|| {
@@ -186,10 +189,8 @@ fn stress(job: &dyn Job, rounds: usize) -> Result<()> {
         );
     }
     println!("  cpu backend, f64: {:.0} % of the triad", 100.0 * bytes / triad / best);
-    if let Some(gpu) = &gpu {
-        if let Some(adapter) = gpu.facts().adapter {
-            println!("  the gpu backend ran on {}{}", adapter.name, if adapter.software { ", not a GPU" } else { "" });
-        }
+    if let Some(adapter) = gpu.and_then(|gpu| gpu.facts().adapter) {
+        println!("  the gpu backend ran on {}{}", adapter.name, if adapter.software { ", not a GPU" } else { "" });
     }
     Ok(())
 }
