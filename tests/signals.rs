@@ -1,23 +1,33 @@
 //! Ctrl-C and SIGTERM: the program ends within a second, with the signal's exit code and no half-written file.
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Starts the program, sends `signal` after `delay`, and gives its exit code, stderr and how long it took to end.
-fn interrupt(args: &[&str], signal: &str, delay: Duration) -> (i32, String, Duration) {
-    let program = assert_cmd::cargo::cargo_bin("hetero");
-    let mut child = Command::new(program)
+/// Starts the program as a user would, without his settings.
+fn start(args: &[&str]) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("hetero"))
         .args(args)
         .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program starts");
+        .expect("the program starts")
+}
+
+/// Sends `signal` after `delay`; whether there was still a process to take it.
+fn kill(child: &Child, signal: &str, delay: Duration) -> bool {
     std::thread::sleep(delay);
+    let mut command = Command::new("kill");
+    command.args(["-s", signal, &child.id().to_string()]).stderr(Stdio::null());
+    command.status().expect("kill is there").success()
+}
+
+/// Interrupts the program; its exit code, stderr and how long it took to end.
+fn interrupt(args: &[&str], signal: &str, delay: Duration) -> (i32, String, Duration) {
+    let mut child = start(args);
+    assert!(kill(&child, signal, delay), "the program had ended before the signal");
     let sent = Instant::now();
-    let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill is there");
-    assert!(status.success(), "the program had ended before the signal");
     let code = child.wait().expect("it ends").code();
     let took = sent.elapsed();
     let mut stderr = String::new();
@@ -71,17 +81,9 @@ fn a_signal_while_the_output_is_written_leaves_no_half_of_it() {
         output.to_str().unwrap(),
     ];
     for delay in [200, 400, 600, 800, 1000] {
-        let program = assert_cmd::cargo::cargo_bin("hetero");
-        let mut child = Command::new(program)
-            .args(args)
-            .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the program starts");
-        std::thread::sleep(Duration::from_millis(delay));
+        let mut child = start(&args);
         // It may have ended by itself.
-        let _ = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).stderr(Stdio::null()).status();
+        let _ = kill(&child, "INT", Duration::from_millis(delay));
         let code = child.wait().unwrap().code();
         assert!(code == Some(0) || code == Some(130), "{code:?}");
         for entry in std::fs::read_dir(folder.path()).unwrap() {
