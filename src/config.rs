@@ -335,6 +335,18 @@ pub fn user_file() -> Option<PathBuf> {
     Some(base.config_dir().join("hetero").join("config.toml"))
 }
 
+/// Where what can be measured again is kept: `$HETERO_CACHE` (empty for nowhere), else `hetero` in the system's place for
+/// caches (`~/.cache` on Linux).
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+    match std::env::var_os("HETERO_CACHE") {
+        Some(path) if path.is_empty() => None,
+        Some(path) => Some(path.into()),
+        None => Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("hetero")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

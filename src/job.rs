@@ -8,9 +8,11 @@ use crate::machine::pool::Pool;
 use crate::simd::Simd;
 
 mod output;
+mod phases;
 mod slot;
 
 pub use output::{ChunkOut, ColumnSpec, Output, OutputWriter, Scalar, Value};
+pub use phases::{Phases, StepTimes};
 pub use slot::{Capability, Fill, GpuOutput, GpuSlot, Resident, ResidentData, Streamed};
 
 /// A half-open range of items `start..end`: the one unit of scheduling.

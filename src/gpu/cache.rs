@@ -8,22 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::adapters::AdapterReport;
 use super::selftest::{SHADERS, SelfTest};
+use crate::config::cache_folder;
 
 /// What is stored: the key in full, so that a hash that collides is noticed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Entry {
     key: String,
     test: SelfTest,
-}
-
-/// `$HETERO_CACHE`, else `hetero` in the system's place for caches (`~/.cache` on Linux).
-fn folder() -> Option<PathBuf> {
-    use etcetera::BaseStrategy;
-    match std::env::var_os("HETERO_CACHE") {
-        Some(path) if path.is_empty() => None,
-        Some(path) => Some(path.into()),
-        None => Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("hetero")),
-    }
 }
 
 /// Adapter, driver, this program's version and its test: whatever changes one of them asks for a new test.
@@ -46,7 +37,7 @@ fn key(adapter: &AdapterReport) -> String {
 fn file(key: &str) -> Option<PathBuf> {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
-    Some(folder()?.join(format!("selftest-{:016x}.json", hasher.finish())))
+    Some(cache_folder()?.join(format!("selftest-{:016x}.json", hasher.finish())))
 }
 
 /// What is known about `adapter`; nothing when the cache has no valid entry.

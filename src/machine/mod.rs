@@ -5,6 +5,7 @@ use serde::Serialize;
 pub mod discover;
 pub mod limits;
 pub mod pool;
+pub mod profile;
 pub mod topology;
 
 /// A computer as far as its system tells; what it does not tell is `None` (`null`) or empty.
