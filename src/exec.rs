@@ -1,13 +1,19 @@
 //! The chunk loop: the only place in the code base that hands chunks to backends.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Output, OutputWriter, Whole};
 use crate::plan::ChunkRule;
+use crate::plan::share::Share;
+
+mod watch;
+
+use watch::Watch;
+pub use watch::{Doing, Span};
 
 /// How a run is watched and stopped from outside.
 #[derive(Debug, Default)]
@@ -22,6 +28,8 @@ pub struct Control {
     pub runs_started: AtomicU64,
     /// What is being done, in a few words: `gpu: tet4`.
     pub stage: Mutex<String>,
+    /// When set, every chunk and copy is written down with its times, counted from this instant.
+    pub trace: Option<Instant>,
 }
 
 impl Control {
@@ -30,6 +38,13 @@ impl Control {
         if let Ok(mut stage) = self.stage.lock() {
             what.clone_into(&mut stage);
         }
+    }
+
+    /// A step of `items` begins.
+    fn begin(&self, items: u64) {
+        self.items_done.store(0, Ordering::Relaxed);
+        self.items_total.store(items, Ordering::Relaxed);
+        self.runs_started.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether a stop was asked for.
@@ -50,6 +65,16 @@ impl Control {
     }
 }
 
+/// One backend of a run.
+pub struct Worker<'b> {
+    /// What runs the chunks.
+    pub backend: &'b mut dyn Backend,
+    /// How it wants the kernel cut.
+    pub rule: ChunkRule,
+    /// Items per second that it is expected to do; only matters beside others.
+    pub expected: Option<f64>,
+}
+
 /// What the chunk loop did in one step.
 #[derive(Debug, Clone, Default)]
 pub struct StepTrace {
@@ -59,6 +84,23 @@ pub struct StepTrace {
     pub chunks: u64,
     /// The chunks with their sums (zeros for a map), by first item.
     pub partials: Vec<Partial>,
+    /// What each worker did, in the order of the workers.
+    pub workers: Vec<WorkerTrace>,
+}
+
+/// What one backend did in a step.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkerTrace {
+    /// Items that it finished.
+    pub items: u64,
+    /// Chunks that it finished.
+    pub chunks: u64,
+    /// Seconds that its lanes had a chunk, on average over its lanes.
+    pub busy: f64,
+    /// Why it gave up, if it did; the others did its work.
+    pub failed: Option<Error>,
+    /// What it did when, if that was asked for.
+    pub spans: Vec<Span>,
 }
 
 /// A chunk and the sums it gave back.
@@ -73,33 +115,57 @@ pub struct Partial {
 /// Hands out the items of one step, each once, to any number of lanes.
 struct Queue<'w> {
     writer: &'w OutputWriter<'w>,
-    rule: ChunkRule,
+    share: Share,
+    grain: u64,
+    /// The items that are left to do. Only after a backend has failed these are not all in one piece.
+    pieces: Vec<Chunk>,
+    /// Items of all pieces.
     items: u64,
+    /// Items handed out, counted through the pieces.
     next: AtomicU64,
 }
 
 impl<'w> Queue<'w> {
-    /// The next chunk, at most `appetite` items (rounded up to the grain); `None` when all are taken.
-    fn take(&self, appetite: Option<u64>) -> Option<ChunkOut<'w>> {
+    fn new(writer: &'w OutputWriter<'w>, share: Share, grain: u64, pieces: Vec<Chunk>) -> Self {
+        let items = pieces.iter().map(|piece| piece.len()).sum();
+        Self { writer, share, grain, pieces, items, next: AtomicU64::new(0) }
+    }
+
+    /// The next chunk for a lane of worker `me`, at most `appetite` items (rounded up to the grain); `None` when all are
+    /// taken or the rest is better left to the others.
+    fn take(&self, me: usize, appetite: Option<u64>) -> Option<ChunkOut<'w>> {
         let mut start = self.next.load(Ordering::Relaxed);
         loop {
-            let remaining = self.items - start;
-            if remaining == 0 {
+            let mut length = self.share.next(me, self.items - start);
+            if length == 0 {
                 return None;
             }
-            let mut length = self.rule.next(remaining);
             if let Some(most) = appetite {
-                let most = most.max(1).div_ceil(self.rule.grain).saturating_mul(self.rule.grain);
+                let most = most.max(1).div_ceil(self.grain).saturating_mul(self.grain);
                 length = length.min(most);
             }
-            let end = start + length;
+            let chunk = self.locate(start, length);
+            let end = start + chunk.len();
             match self.next.compare_exchange_weak(start, end, Ordering::Relaxed, Ordering::Relaxed) {
                 // SAFETY: the cursor only grows and this thread moved it from `start` to `end`, so no other chunk of
-                // this writer covers these items.
-                Ok(_) => return Some(unsafe { self.writer.chunk(Chunk::new(start, end)) }),
+                // this queue covers these items; chunks of an earlier queue over them are gone with their lanes.
+                Ok(_) => return Some(unsafe { self.writer.chunk(chunk) }),
                 Err(now) => start = now,
             }
         }
+    }
+
+    /// The items behind `length` places of the queue from `start` on, as far as they lie in one piece.
+    fn locate(&self, start: u64, length: u64) -> Chunk {
+        let mut before = 0;
+        for piece in &self.pieces {
+            if start < before + piece.len() {
+                let first = piece.start + (start - before);
+                return Chunk::new(first, (first + length).min(piece.end));
+            }
+            before += piece.len();
+        }
+        unreachable!("the share never hands out more than is left")
     }
 }
 
@@ -114,27 +180,148 @@ pub fn run_step(
     output: &mut Output,
     control: &Control,
 ) -> Result<StepTrace> {
+    run_together(kernel, &mut [Worker { backend, rule, expected: None }], output, control)
+}
+
+/// Runs all items of `kernel` on `workers` together and fills `output`. When one of several fails, the others do what it
+/// had not finished.
+///
+/// # Errors
+/// [`Error::Signal`] when `control` was stopped; the first error of a backend when none is left to do its work.
+pub fn run_together(
+    kernel: &dyn Kernel,
+    workers: &mut [Worker<'_>],
+    output: &mut Output,
+    control: &Control,
+) -> Result<StepTrace> {
     output.reset();
-    control.items_done.store(0, Ordering::Relaxed);
-    control.items_total.store(kernel.items(), Ordering::Relaxed);
-    control.runs_started.fetch_add(1, Ordering::Relaxed);
-    let tally = Mutex::new(Tally::default());
-    let phases = {
+    control.begin(kernel.items());
+    let mut trace = StepTrace { workers: vec![WorkerTrace::default(); workers.len()], ..StepTrace::default() };
+    let mut partials = Vec::new();
+    let mut pieces = vec![Chunk::new(0, kernel.items())];
+    let begin = Instant::now();
+    loop {
+        let share = Share::new(workers.iter().map(|w| (w.rule, w.backend.side_by_side(), w.expected)));
+        for (me, _) in trace.workers.iter().enumerate().filter(|(_, worker)| worker.failed.is_some()) {
+            share.leave(me);
+        }
         let writer = output.writer();
-        let queue = Queue { writer: &writer, rule, items: kernel.items(), next: AtomicU64::new(0) };
-        backend.run(kernel, &|lane| feed(lane, &queue, control, &tally))?
-    };
-    control.proceed()?;
-    let mut tally = tally.into_inner().expect("no lane panicked");
-    if tally.items != kernel.items() {
-        return Err(Error::Internal(format!("{} of {} items were computed", tally.items, kernel.items())));
+        let queue = Queue::new(&writer, share, kernel.grain().max(1), std::mem::take(&mut pieces));
+        let round = Round { queue: &queue, control };
+        let before = partials.len();
+        trace.phases = match &mut *workers {
+            [only] => {
+                let phases = round.run(0, kernel, only.backend, &mut trace.workers[0], &mut partials);
+                if let Some(error) = trace.workers[0].failed.take() {
+                    return Err(error);
+                }
+                phases
+            }
+            several => {
+                together(&round, kernel, several, &mut trace.workers, &mut partials)?;
+                Phases { kernel: begin.elapsed().as_secs_f64(), ..Phases::default() }
+            }
+        };
+        control.proceed()?;
+        // Exact in any order; sorted so that reports and checks see one order.
+        partials.sort_unstable_by_key(|partial: &Partial| partial.chunk);
+        pieces = missing(&partials, kernel.items());
+        if pieces.is_empty() {
+            break;
+        }
+        // Without a failure each lane left the rest to another one, whose speed changed at that moment: once more.
+        if partials.len() == before && trace.workers.iter().all(|worker| worker.failed.is_none()) {
+            return Err(Error::Internal(format!("items {}.. were not computed", pieces[0].start)));
+        }
+        if trace.workers.iter().all(|worker| worker.failed.is_some()) {
+            return Err(trace.workers.iter_mut().find_map(|worker| worker.failed.take()).expect("all have failed"));
+        }
     }
-    // Exact in any order; sorted so that reports and checks see one order.
-    tally.partials.sort_unstable_by_key(|partial| partial.chunk);
-    for partial in &tally.partials {
+    for partial in &partials {
         kernel.merge_fold(&mut output.fold, &partial.fold);
     }
-    Ok(StepTrace { phases, chunks: tally.chunks, partials: tally.partials })
+    trace.chunks = partials.len() as u64;
+    trace.partials = partials;
+    Ok(trace)
+}
+
+/// The items of `0..items` that no chunk of `done`, sorted and disjoint, covers.
+fn missing(done: &[Partial], items: u64) -> Vec<Chunk> {
+    let (mut pieces, mut next) = (Vec::new(), 0);
+    for partial in done {
+        if partial.chunk.start > next {
+            pieces.push(Chunk::new(next, partial.chunk.start));
+        }
+        next = partial.chunk.end;
+    }
+    if next < items {
+        pieces.push(Chunk::new(next, items));
+    }
+    pieces
+}
+
+/// Every worker that has not failed, each on a thread of its own. Their errors are in their traces.
+fn together(
+    round: &Round<'_, '_>,
+    kernel: &dyn Kernel,
+    workers: &mut [Worker<'_>],
+    traces: &mut [WorkerTrace],
+    partials: &mut Vec<Partial>,
+) -> Result<()> {
+    std::thread::scope(|scope| {
+        let mut running = Vec::new();
+        let alive = workers.iter_mut().zip(traces).enumerate().filter(|(_, (_, trace))| trace.failed.is_none());
+        for (me, (worker, trace)) in alive {
+            let backend = &mut *worker.backend;
+            let thread = std::thread::Builder::new().name(format!("hetero-worker-{me}"));
+            let handle = thread.spawn_scoped(scope, move || {
+                let mut partials = Vec::new();
+                round.run(me, kernel, backend, trace, &mut partials);
+                partials
+            });
+            running.push(handle.map_err(|e| Error::Resource(format!("cannot start a thread for a backend: {e}")))?);
+        }
+        for handle in running {
+            partials.extend(handle.join().map_err(|_| Error::Internal("a backend panicked".into()))?);
+        }
+        Ok(())
+    })
+}
+
+/// One pass over what is left to do.
+struct Round<'q, 'w> {
+    queue: &'q Queue<'w>,
+    control: &'q Control,
+}
+
+impl Round<'_, '_> {
+    /// Lets worker `me` take chunks until none is left for it; what went wrong is in its trace.
+    fn run(
+        &self,
+        me: usize,
+        kernel: &dyn Kernel,
+        backend: &mut dyn Backend,
+        trace: &mut WorkerTrace,
+        partials: &mut Vec<Partial>,
+    ) -> Phases {
+        let tally = Mutex::new(Tally::default());
+        let lanes = backend.side_by_side();
+        let ran = backend.run(kernel, &|lane| feed(me, lane, self.queue, self.control, &tally));
+        let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        trace.items += tally.partials.iter().map(|partial| partial.chunk.len()).sum::<u64>();
+        trace.chunks += tally.partials.len() as u64;
+        trace.busy += tally.busy / lanes.max(1) as f64;
+        trace.spans.extend(tally.spans);
+        partials.extend(tally.partials);
+        match ran {
+            Ok(phases) => phases,
+            Err(error) => {
+                self.queue.share.leave(me);
+                trace.failed = Some(error);
+                Phases::default()
+            }
+        }
+    }
 }
 
 /// Lets `whole` solve on the processors of `backend`; `before` are the outputs of the earlier steps.
@@ -150,51 +337,85 @@ pub fn run_whole(
 ) -> Result<StepTrace> {
     control.proceed()?;
     output.reset();
-    control.items_done.store(0, Ordering::Relaxed);
-    control.items_total.store(whole.items(), Ordering::Relaxed);
-    control.runs_started.fetch_add(1, Ordering::Relaxed);
+    control.begin(whole.items());
     let start = Instant::now();
     whole.solve(&backend.host()?, before, output)?;
     let phases = Phases { kernel: start.elapsed().as_secs_f64(), ..Phases::default() };
     control.items_done.store(whole.items(), Ordering::Relaxed);
     control.proceed()?;
-    Ok(StepTrace { phases, chunks: 0, partials: Vec::new() })
+    Ok(StepTrace { phases, ..StepTrace::default() })
 }
 
 #[derive(Default)]
 struct Tally {
-    items: u64,
-    chunks: u64,
     partials: Vec<Partial>,
+    busy: f64,
+    lanes: usize,
+    spans: Vec<Span>,
 }
 
-/// The loop itself: keep the lane full, collect in order, stop when asked.
-fn feed<'w>(lane: &mut dyn Lane<'w>, queue: &Queue<'w>, control: &Control, tally: &Mutex<Tally>) -> Result<()> {
+/// The loop itself: keep the lane full, collect in order, stop when asked. What the lane finished counts even when it fails
+/// afterwards.
+fn feed<'w>(
+    me: usize,
+    lane: &mut dyn Lane<'w>,
+    queue: &Queue<'w>,
+    control: &Control,
+    tally: &Mutex<Tally>,
+) -> Result<()> {
     let mut mine = Tally::default();
+    let mut watch = Watch::new(control);
+    let result = chunks(me, lane, queue, control, &mut mine, &mut watch);
+    // One short lock per lane and step, after its last chunk.
+    let mut all = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    all.partials.extend(mine.partials);
+    all.busy += mine.busy;
+    let lane = all.lanes;
+    all.spans.extend(watch.spans(lane));
+    all.lanes += 1;
+    result
+}
+
+fn chunks<'w>(
+    me: usize,
+    lane: &mut dyn Lane<'w>,
+    queue: &Queue<'w>,
+    control: &Control,
+    mine: &mut Tally,
+    watch: &mut Watch,
+) -> Result<()> {
     let mut in_flight = 0;
+    // When the lane last had nothing to do or finished a chunk: what follows is the time of the next one.
+    let mut since = Instant::now();
     loop {
-        let part = if control.stopped() { None } else { queue.take(lane.appetite()) };
+        let part = if control.stopped() { None } else { queue.take(me, lane.appetite()) };
         let drained = part.is_none();
         if let Some(part) = part {
+            if in_flight == 0 {
+                since = Instant::now();
+            }
+            watch.submit(part.chunk(), lane);
             lane.submit(part)?;
+            watch.submitted(lane);
             in_flight += 1;
         }
         while in_flight > 0 && (drained || in_flight >= lane.depth()) {
             let Done { chunk, fold } = lane.collect()?;
+            let now = Instant::now();
+            let seconds = (now - since).as_secs_f64();
+            since = now;
+            watch.collected(lane);
             in_flight -= 1;
-            mine.items += chunk.len();
-            mine.chunks += 1;
+            queue.share.learn(me, chunk.len(), seconds);
+            mine.busy += seconds;
             mine.partials.push(Partial { chunk, fold });
             control.items_done.fetch_add(chunk.len(), Ordering::Relaxed);
         }
         if drained {
-            break;
+            return Ok(());
         }
     }
-    // One short lock per lane and step, after its last chunk.
-    let mut all = tally.lock().expect("no lane panicked");
-    all.items += mine.items;
-    all.chunks += mine.chunks;
-    all.partials.extend(mine.partials);
-    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,10 @@ impl Backend for Cpu {
         Some(self.pool.cpus().is_some())
     }
 
+    fn side_by_side(&self) -> usize {
+        self.pool.threads()
+    }
+
     fn chunks(&self, kernel: &dyn Kernel) -> Result<ChunkRule> {
         Ok(plan::cpu_chunks(kernel, self.pool.threads()))
     }

@@ -208,6 +208,10 @@ impl<'w> Lane<'w> for GpuLane<'_, 'w> {
         let part = self.stream.collect()?;
         Ok(Done { chunk: part.chunk(), fold: part.fold })
     }
+
+    fn copied(&self) -> [f64; 2] {
+        [self.stream.host.upload, self.stream.host.download]
+    }
 }
 
 #[cfg(test)]

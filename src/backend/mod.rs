@@ -74,6 +74,11 @@ pub trait Lane<'w> {
     /// # Errors
     /// [`Error::Device`] when the device failed or did not answer in time.
     fn collect(&mut self) -> Result<Done>;
+
+    /// Seconds that the lane has spent so far copying inputs to a device, and results from it.
+    fn copied(&self) -> [f64; 2] {
+        [0.0; 2]
+    }
 }
 
 /// The work of one lane: the chunk loop, called once per lane on the lane's own thread.
@@ -97,6 +102,11 @@ pub trait Backend: Send {
     /// The precision it uses when the user did not choose.
     fn default_precision(&self, job: &dyn crate::job::Job) -> Precision {
         job.precisions()[0]
+    }
+
+    /// How many chunks it computes at the same time. Chunks in flight on a device follow each other.
+    fn side_by_side(&self) -> usize {
+        1
     }
 
     /// How it wants `kernel` cut, or why it cannot run it.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::job::Kernel;
 
 pub mod device;
+pub mod share;
 
 /// What bounds the chunks of one backend: measured or reported facts, no device handle.
 #[derive(Debug, Clone, PartialEq, Serialize)]
