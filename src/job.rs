@@ -7,10 +7,12 @@ use crate::error::Result;
 use crate::machine::pool::Pool;
 use crate::simd::Simd;
 
+mod cost;
 mod output;
 mod phases;
 mod slot;
 
+pub use cost::{kernel_cost, kernel_hash, total_cost};
 pub use output::{ChunkOut, ColumnSpec, Output, OutputWriter, Scalar, Value};
 pub use phases::{Phases, StepTimes};
 pub use slot::{Capability, Fill, GpuOutput, GpuSlot, Resident, ResidentData, Streamed};

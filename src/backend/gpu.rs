@@ -10,6 +10,7 @@ use crate::gpu::device::{Device, on_own_thread};
 use crate::gpu::selftest::{self, SelfTest};
 use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
 use crate::job::{Capability, ChunkOut, GpuSlot, Job, Kernel, Precision};
+use crate::machine::profile::AdapterKey;
 use crate::plan::device::{IN_FLIGHT, Misfit, chunk_rule};
 use crate::plan::{ChunkRule, DeviceLimits};
 
@@ -129,6 +130,22 @@ impl Backend for Gpu {
                 software: report.software,
             }),
         }
+    }
+
+    fn adapter_key(&self) -> Option<AdapterKey> {
+        let report = self.device.report();
+        let test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
+        let lacks = Capability::ALL.iter().filter(|capability| test.has(**capability) == Some(false));
+        Some(AdapterKey {
+            name: report.name.clone(),
+            kind: report.kind.name().into(),
+            api: report.api.clone(),
+            driver: report.driver.clone(),
+            software: report.software,
+            max_binding: report.limits.max_binding,
+            memory: report.limits.memory.unwrap_or(0),
+            lacks: lacks.map(|capability| capability.name().into()).collect(),
+        })
     }
 
     fn default_precision(&self, job: &dyn Job) -> Precision {

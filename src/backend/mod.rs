@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Host, Kernel, Precision};
+use crate::machine::profile::AdapterKey;
 use crate::plan::ChunkRule;
 
 pub mod cpu;
@@ -88,6 +89,11 @@ pub type LaneBody<'b, 'w> = dyn Fn(&mut dyn Lane<'w>) -> Result<()> + Sync + 'b;
 pub trait Backend: Send {
     /// What it is.
     fn facts(&self) -> BackendFacts;
+
+    /// What tells its device from others, and what is known of it; `None` where there is none.
+    fn adapter_key(&self) -> Option<AdapterKey> {
+        None
+    }
 
     /// Whether its workers are pinned to CPUs; `None` where there are none.
     fn pinned(&self) -> Option<bool> {

@@ -88,8 +88,7 @@ impl SelfTest {
     /// The capabilities that were shown.
     #[must_use]
     pub fn capabilities(&self) -> Vec<Capability> {
-        let all = [Capability::Integers, Capability::Conversions, Capability::HiLo, Capability::F64];
-        all.into_iter().filter(|capability| self.has(*capability) == Some(true)).collect()
+        Capability::ALL.into_iter().filter(|capability| self.has(*capability) == Some(true)).collect()
     }
 }
 

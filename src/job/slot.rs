@@ -20,6 +20,22 @@ pub enum Capability {
     F64,
 }
 
+impl Capability {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Integers, Self::Conversions, Self::HiLo, Self::F64];
+
+    /// Its name in reports and profiles.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integers => "integers",
+            Self::Conversions => "conversions",
+            Self::HiLo => "hi_lo",
+            Self::F64 => "f64",
+        }
+    }
+}
+
 /// The WGSL slot of a kernel: everything a device needs to run chunks of it. No device type appears here.
 ///
 /// Bind group 0 is laid out in this order: binding 0 the uniform [`GpuSlot::params`] block, then one read-only storage

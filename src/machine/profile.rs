@@ -148,7 +148,10 @@ impl Profile {
     pub fn backend_mut(&mut self, id: &str, adapter: Option<&AdapterKey>, threads: usize) -> &mut BackendProfile {
         let same = |known: &BackendProfile| known.threads == threads && same_adapter(known.adapter.as_ref(), adapter);
         let at = match self.backends.iter().position(|known| known.id == id) {
-            Some(at) if same(&self.backends[at]) => at,
+            Some(at) if same(&self.backends[at]) => {
+                self.backends[at].know(adapter);
+                at
+            }
             Some(at) => {
                 self.backends[at] =
                     BackendProfile { id: id.into(), adapter: adapter.cloned(), threads, ..BackendProfile::default() };
@@ -175,6 +178,14 @@ fn same_adapter(a: Option<&AdapterKey>, b: Option<&AdapterKey>) -> bool {
 }
 
 impl BackendProfile {
+    /// Takes over what is known of the same adapter by now: parts of its self-test run when a kernel first needs them.
+    fn know(&mut self, adapter: Option<&AdapterKey>) {
+        if let (Some(known), Some(now)) = (&mut self.adapter, adapter) {
+            let before = std::mem::replace(known, now.clone());
+            known.lacks.extend(before.lacks.into_iter().filter(|lack| !now.lacks.contains(lack)));
+        }
+    }
+
     /// What is known of the kernel `name` at `precision`; nothing when its code was another one.
     #[must_use]
     pub fn kernel(&self, name: &str, precision: &str, hash: u64) -> Option<&KernelProfile> {

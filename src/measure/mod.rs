@@ -2,6 +2,7 @@
 
 pub mod ceilings;
 pub mod limit;
+pub mod observe;
 pub mod probe;
 pub mod sampler;
 pub mod stats;

@@ -64,6 +64,11 @@ fn another_adapter_driver_or_code_starts_anew() {
     assert!(known(&profile, 7) && !known(&profile, 8));
     profile.backend_mut("gpu", Some(&adapter("1")), 1).kernel_mut("pi", "integer", 8);
     assert!(known(&profile, 8) && !known(&profile, 7), "new code replaces the old one's times");
+    let failed = AdapterKey { lacks: vec!["f64".into()], memory: 9, ..adapter("1") };
+    profile.backend_mut("gpu", Some(&failed), 1);
+    profile.backend_mut("gpu", Some(&AdapterKey { lacks: vec![], ..failed.clone() }), 1);
+    assert!(known(&profile, 8), "a test that failed is no other adapter");
+    assert_eq!(profile.backend("gpu").unwrap().adapter.as_ref(), Some(&failed), "and is not forgotten");
     profile.backend_mut("gpu", Some(&adapter("2")), 1);
     assert!(!known(&profile, 8), "a new driver knows nothing");
     assert_eq!(profile.backends.len(), 1);

@@ -1,0 +1,36 @@
+//! What the cost model knows a kernel by: how much it has to do, and which code does it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{Kernel, Step, Work};
+
+impl Work {
+    /// The larger of an item's operations and bytes: what measured times are kept by. Not a time; one number that grows
+    /// with the item, whichever of the two binds.
+    #[must_use]
+    pub fn cost(self) -> f64 {
+        self.flops.max(self.bytes_read + self.bytes_written)
+    }
+}
+
+/// [`Work::cost`] of all items of `kernel`.
+#[must_use]
+pub fn kernel_cost(kernel: &dyn Kernel) -> f64 {
+    kernel.items() as f64 * kernel.work().cost()
+}
+
+/// [`kernel_cost`] of all steps.
+#[must_use]
+pub fn total_cost(steps: &[Step<'_>]) -> f64 {
+    steps.iter().map(|step| kernel_cost(step.kernel())).sum()
+}
+
+/// What tells the code of `kernel` from an older one of the same name: on a device a hash of its WGSL text, 0 without
+/// one; on the host 0, where the code is the version's.
+#[must_use]
+pub fn kernel_hash(kernel: &dyn Kernel, device: bool) -> u64 {
+    let Some(slot) = device.then(|| kernel.gpu().ok()).flatten() else { return 0 };
+    let mut hasher = DefaultHasher::new();
+    slot.source.hash(&mut hasher);
+    hasher.finish()
+}
