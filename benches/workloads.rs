@@ -11,9 +11,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use hetero::backend::{self, BackendOptions};
 use hetero::config::Layers;
 use hetero::exec::{Control, run_step};
-use hetero::job::{ChunkOut, Class, Kernel, Output, Precision, Step, Work};
+use hetero::job::{ChunkOut, Class, Kernel, Output, Precision, Work};
 use hetero::plan::ChunkRule;
-use hetero::run::run_once;
+use hetero::run::Team;
 use hetero::workloads::{Context, WORKLOADS};
 
 /// Items of each job.
@@ -40,24 +40,16 @@ fn workloads(criterion: &mut Criterion) {
                     if id == "seq" && size > SEQ_LIMIT {
                         continue;
                     }
-                    let mut backend = backend::open(id, &options()).expect("the host's backends are always there");
+                    let backend = backend::open(id, &options()).expect("the host's backends are always there");
+                    let mut team = Team::of(backend);
                     let mut outputs: Vec<Output> = steps
                         .iter()
                         .map(|step| Output::for_kernel(step.kernel()).expect("the results fit in memory"))
                         .collect();
                     group.bench_function(BenchmarkId::new(id, size), |bencher| {
                         bencher.iter(|| {
-                            let rule =
-                                |step: &Step<'_>| backend.chunks(step.kernel()).expect("a host runs every kernel");
-                            let rules: Vec<ChunkRule> = steps.iter().map(rule).collect();
-                            let run = run_once(
-                                job.as_ref(),
-                                &steps,
-                                &rules,
-                                backend.as_mut(),
-                                &mut outputs,
-                                &Control::default(),
-                            );
+                            let cuts = team.cut(&steps, None).expect("a host runs every kernel");
+                            let run = team.run_once(job.as_ref(), &steps, &cuts, &mut outputs, &Control::default());
                             black_box(run.expect("generated input has an answer, and nobody stops a bench"));
                         });
                     });

@@ -21,7 +21,7 @@ const FLAGS: &[Flag] = &[
         name: "backend",
         knob: "run.backend",
         value: "NAME[,NAME]",
-        help: "What runs it: seq, cpu, gpu, gpu:N, all",
+        help: "What runs it: seq, cpu, gpu, gpu:N, hybrid, auto, all",
     },
     Flag {
         name: "baseline",
@@ -50,6 +50,12 @@ const FLAGS: &[Flag] = &[
         knob: "cpu.simd",
         value: "LEVEL",
         help: "Highest instruction set: auto, avx512, avx2, baseline",
+    },
+    Flag {
+        name: "hybrid",
+        knob: "run.hybrid",
+        value: "LIST",
+        help: "Who works together with --backend hybrid: auto, or backends with commas",
     },
     Flag { name: "adapter", knob: "gpu.adapter", value: "INDEX|NAME", help: "Adapter, as `hetero devices` lists them" },
     Flag {
@@ -94,6 +100,7 @@ pub fn command() -> Command {
                 .help("Logs on stderr: -v what is decided, -vv every step (or HETERO_LOG)"),
         )
         .subcommand(run_command())
+        .subcommand(explain_command())
         .subcommand(
             Command::new("devices")
                 .about("What can run here: processors, memory, each adapter, and why one is missing")
@@ -131,50 +138,97 @@ fn json_flag() -> Arg {
 }
 
 fn run_command() -> Command {
-    let mut run = Command::new("run")
-        .about("Runs a job and reports time, phases, verification and speedup for each backend")
+    let run =
+        Command::new("run").about("Runs a job and reports time, phases, verification and speedup for each backend");
+    for_each_workload(run, |command| {
+        command
+            .args(running())
+            .arg(
+                Arg::new("regret")
+                    .long("regret")
+                    .action(ArgAction::SetTrue)
+                    .help("Also run what auto did not choose, and say how much the choice cost"),
+            )
+            .next_help_heading("Output")
+            .arg(
+                Arg::new("output")
+                    .short('o')
+                    .long("output")
+                    .value_name("FILE")
+                    .value_parser(value_parser!(std::path::PathBuf))
+                    .help("Write the result of the (first) backend asked for; the ending decides the format"),
+            )
+            .arg(
+                Arg::new("trace")
+                    .long("trace")
+                    .value_name("FILE")
+                    .value_parser(value_parser!(std::path::PathBuf))
+                    .help("Write what every worker and queue did when, for Perfetto or chrome://tracing"),
+            )
+            .arg(json_flag().conflicts_with_all(["csv", "markdown"]))
+            .arg(
+                Arg::new("csv")
+                    .long("csv")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with("markdown")
+                    .help("The report as CSV"),
+            )
+            .arg(Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("The report as Markdown"))
+            .args(looks())
+    })
+}
+
+fn explain_command() -> Command {
+    let explain =
+        Command::new("explain").about("Which backend auto would choose for a job, and why, without running it");
+    for_each_workload(explain, |command| {
+        command
+            .args(running())
+            .arg(
+                Arg::new("profile")
+                    .long("profile")
+                    .value_name("FILE")
+                    .value_parser(value_parser!(std::path::PathBuf))
+                    .help("For the machine of this profile (hetero calibrate --export) instead of this one"),
+            )
+            .next_help_heading("Output")
+            .arg(json_flag())
+            .args(looks())
+    })
+}
+
+/// `command` with a subcommand for every workload, each with the workload's own options and what `more` adds.
+fn for_each_workload(command: Command, more: impl Fn(Command) -> Command) -> Command {
+    let command = command
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand_value_name("WORKLOAD")
         .subcommand_help_heading("Workloads");
-    for workload in WORKLOADS {
-        run = run.subcommand(
-            Command::new(workload.name())
-                .about(workload.about())
-                .args(workload.args())
-                .next_help_heading("Running")
-                .args(
-                    FLAGS.iter().map(|flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help)),
-                )
-                .arg(
-                    Arg::new("require-hardware")
-                        .long("require-hardware")
-                        .action(ArgAction::SetTrue)
-                        .help("Refuse software adapters (exit 5)"),
-                )
-                .next_help_heading("Output")
-                .arg(
-                    Arg::new("output")
-                        .short('o')
-                        .long("output")
-                        .value_name("FILE")
-                        .value_parser(value_parser!(std::path::PathBuf))
-                        .help("Write the result of the (first) backend asked for; the ending decides the format"),
-                )
-                .arg(json_flag().conflicts_with_all(["csv", "markdown"]))
-                .arg(
-                    Arg::new("csv")
-                        .long("csv")
-                        .action(ArgAction::SetTrue)
-                        .conflicts_with("markdown")
-                        .help("The report as CSV"),
-                )
-                .arg(Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("The report as Markdown"))
-                .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
-                .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar")),
-        );
-    }
-    run
+    WORKLOADS.iter().fold(command, |command, workload| {
+        let own = Command::new(workload.name()).about(workload.about()).args(workload.args());
+        command.subcommand(more(own.next_help_heading("Running")))
+    })
+}
+
+/// The flags that say how a job is run.
+fn running() -> Vec<Arg> {
+    let value = |flag: &Flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help);
+    let mut args: Vec<Arg> = FLAGS.iter().map(value).collect();
+    args.push(
+        Arg::new("require-hardware")
+            .long("require-hardware")
+            .action(ArgAction::SetTrue)
+            .help("Refuse software adapters (exit 5)"),
+    );
+    args
+}
+
+/// The flags that say how output looks.
+fn looks() -> [Arg; 2] {
+    [
+        Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"),
+        Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar"),
+    ]
 }
 
 /// Puts all layers together: defaults, the user's file, the environment, the flags of `top` and of `own` (the
@@ -196,7 +250,7 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
         .environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))?;
     if let Some(own) = own {
         for flag in FLAGS {
-            if let Some(text) = own.get_one::<String>(flag.name) {
+            if let Ok(Some(text)) = own.try_get_one::<String>(flag.name) {
                 layers.parse(flag.knob, text, Origin::Flag(flag.name.into()))?;
             }
         }
@@ -207,8 +261,9 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
             ("markdown", "report.format", "markdown"),
             ("ascii", "report.ascii", "true"),
             ("quiet", "report.progress", "false"),
+            ("regret", "run.regret", "true"),
         ] {
-            if own.get_flag(flag) {
+            if own.try_get_one::<bool>(flag).ok().flatten() == Some(&true) {
                 layers.parse(knob, value, Origin::Flag(flag.into()))?;
             }
         }

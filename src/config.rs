@@ -42,6 +42,9 @@ pub struct Run {
     pub budget: f64,
     pub baseline_limit: f64,
     pub limits: bool,
+    pub hybrid: String,
+    pub regret: bool,
+    pub learn: bool,
 }
 
 /// `[cpu]`

@@ -8,7 +8,7 @@ use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Output, OutputWriter, Whole};
 use crate::plan::ChunkRule;
-use crate::plan::share::Share;
+use crate::plan::share::{Newcomer, Share};
 
 mod watch;
 
@@ -201,7 +201,12 @@ pub fn run_together(
     let mut pieces = vec![Chunk::new(0, kernel.items())];
     let begin = Instant::now();
     loop {
-        let share = Share::new(workers.iter().map(|w| (w.rule, w.backend.side_by_side(), w.expected)));
+        let share = Share::new(workers.iter().map(|worker| Newcomer {
+            rule: worker.rule,
+            lanes: worker.backend.side_by_side(),
+            brief: worker.backend.brief(),
+            speed: worker.expected,
+        }));
         for (me, _) in trace.workers.iter().enumerate().filter(|(_, worker)| worker.failed.is_some()) {
             share.leave(me);
         }

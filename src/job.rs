@@ -12,7 +12,7 @@ mod output;
 mod phases;
 mod slot;
 
-pub use cost::{kernel_cost, kernel_hash, total_cost};
+pub use cost::{answer_name, kernel_hash, total_cost};
 pub use output::{ChunkOut, ColumnSpec, Output, OutputWriter, Scalar, Value};
 pub use phases::{Phases, StepTimes};
 pub use slot::{Capability, Fill, GpuOutput, GpuSlot, Resident, ResidentData, Streamed};
@@ -124,6 +124,12 @@ pub trait Kernel: Send + Sync {
 
     /// Cost of one item.
     fn work(&self) -> Work;
+
+    /// How much there is to do in all, in one number that is known before anything ran: what measured times are kept by
+    /// and predicted from. It need not be a time; it must grow with it.
+    fn size(&self) -> f64 {
+        self.items() as f64 * self.work().cost()
+    }
 
     /// Equivalence class against the reference.
     fn class(&self) -> Class;

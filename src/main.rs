@@ -42,10 +42,18 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
     match matches.subcommand().expect("clap requires a subcommand") {
         ("run", run_matches) => {
             let (name, own) = run_matches.subcommand().expect("clap requires a workload");
-            let control = Arc::new(Control::default());
+            let trace = own.contains_id("trace").then(std::time::Instant::now);
+            let control = Arc::new(Control { trace, ..Control::default() });
             signals::watch(&control);
             let settings = cli::settings(matches, Some(own))?.config()?;
             run::command(name, own, &settings, &control, &mut std::io::stdout().lock())
+        }
+        ("explain", explain_matches) => {
+            let (name, own) = explain_matches.subcommand().expect("clap requires a workload");
+            let control = Arc::new(Control::default());
+            signals::watch(&control);
+            let settings = cli::settings(matches, Some(own))?.config()?;
+            print(&run::explain(name, own, &settings, &control)?)
         }
         ("devices", own) => {
             let settings = cli::settings(matches, None)?.config()?;

@@ -4,28 +4,36 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use clap::ArgMatches;
 
-use crate::backend::{self, BACKENDS, Backend, BackendFacts, Phases};
+use crate::backend::{self, BACKENDS, Backend, Phases};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::exec::{self, Control, StepTrace};
-use crate::job::{Answer, Job, Output, Precision, Step};
+use crate::exec::Control;
+use crate::job::{Job, Precision, Step};
 use crate::machine::Machine;
 use crate::measure::ceilings::Host;
-use crate::measure::limit::{Ceilings, Totals};
 use crate::measure::probe;
-use crate::measure::sampler::{self, Samples};
-use crate::measure::verify::{self, Effort, Subject, Verification};
-use crate::plan::ChunkRule;
+use crate::measure::sampler;
+use crate::plan::policy::{AUTO, HYBRID};
 use crate::report::devices::DeviceRow;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
-use crate::report::{self, PlanFacts, Skipped, StepChunks};
+use crate::report::{self, Skipped};
 use crate::units;
 use crate::workloads::{self, Context};
+
+mod auto;
+mod explain;
+mod measure;
+mod receipt;
+mod team;
+
+pub use auto::{Choice, Knowledge, PaysFrom, choose};
+pub use explain::explain;
+pub use measure::{Measured, RunResult, measure};
+pub use team::{Cut, StepCuts, Team};
 
 /// `hetero run <workload>`: prepares the job, runs it on every backend that the settings ask for, writes the report to
 /// `out` and the answer to `--output`.
@@ -46,7 +54,8 @@ pub fn command(
     let job = pool.install(|| workload.prepare(args, &Context { seed: config.run.seed }))?;
     let job = job.as_ref();
     control.proceed()?;
-    let comparison = compare(job, config, control)?;
+    let machine = Machine::discover();
+    let comparison = compare(name, job, &machine, config, control)?;
     drop(progress);
     let wrong = comparison.rows.iter().find_map(|row| row.verification.error(&row.facts.id));
     let saved = args.get_one::<PathBuf>("output").filter(|_| wrong.is_none());
@@ -57,7 +66,11 @@ pub fn command(
         pool.install(|| job.save_more(&comparison.rows[0].outputs))?;
     }
     let unsolved = job.unsolved(&comparison.rows[0].outputs);
-    let report = report::build(inputs(name, job, comparison, config)?);
+    if let Some(path) = args.get_one::<PathBuf>("trace") {
+        receipt::trace(job, &comparison, path)?;
+    }
+    measure::learn(name, job, &comparison.rows, &machine, config)?;
+    let report = report::build(receipt::inputs(name, job, comparison, machine, config)?);
     let text = match config.report.format.as_str() {
         "json" => report::json::json(&report),
         "csv" => report::csv::csv(&report),
@@ -79,86 +92,6 @@ pub fn style(ascii: bool) -> Style {
     Style::choose(std::io::stdout().is_terminal(), ascii, |name| std::env::var(name).ok())
 }
 
-/// The report's inputs: plain data from here on.
-fn inputs(name: &str, job: &dyn Job, comparison: Comparison, config: &Config) -> Result<report::Inputs> {
-    let Comparison { rows, skipped, baselines } = comparison;
-    let mut plan = PlanFacts {
-        policy: config.run.backend.clone(),
-        reason: "the backends were named by the user".into(),
-        ..PlanFacts::default()
-    };
-    let answer = rows.first().map(|row| row.samples.last.answer.clone()).unwrap_or_default();
-    let mut report_rows = Vec::with_capacity(rows.len());
-    for row in rows {
-        let steps = job.steps(row.precision)?;
-        for (step, rule) in steps.iter().zip(&row.rules) {
-            let kernel = step.kernel().name().to_string();
-            plan.chunks.push(StepChunks { backend: row.facts.id.clone(), kernel, rule: *rule });
-        }
-        plan.chosen.push(row.facts.id.clone());
-        report_rows.push(report::Row {
-            ceilings: row.ceilings,
-            totals: Totals::of(&steps),
-            precision: row.precision,
-            pinned: row.pinned,
-            chunks: row.samples.last.traces.iter().map(|trace| trace.chunks).sum(),
-            samples: row.samples.phases,
-            open: row.open,
-            compile: row.compile,
-            device_seconds: row.device_seconds,
-            verification: row.verification,
-            facts: row.facts,
-        });
-    }
-    Ok(report::Inputs {
-        workload: name.into(),
-        command: std::env::args().collect(),
-        seed: config.run.seed,
-        machine: Machine::discover(),
-        input: job.input(),
-        rows: report_rows,
-        baselines,
-        skipped,
-        answer,
-        plan,
-        warnings: job.warnings(),
-    })
-}
-
-/// What one backend did with a job: its timed runs, the last run's results, and their verification.
-pub struct Measured {
-    /// The backend.
-    pub facts: BackendFacts,
-    /// The precision it computed in.
-    pub precision: Precision,
-    /// Whether its workers were pinned; `None` where there are none.
-    pub pinned: Option<bool>,
-    /// Kernel seconds of the last run by the device's own clock, where it has one that makes sense.
-    pub device_seconds: Option<f64>,
-    /// How each step was cut.
-    pub rules: Vec<ChunkRule>,
-    /// Seconds that opening the backend took, once.
-    pub open: f64,
-    /// Seconds that compiling took, once.
-    pub compile: f64,
-    /// What its processors were measured to reach.
-    pub ceilings: Ceilings,
-    /// The timed runs.
-    pub samples: Samples<RunResult>,
-    /// The outputs of the last run, one per step.
-    pub outputs: Vec<Output>,
-    /// The verdict on the last run.
-    pub verification: Verification,
-}
-
-/// What one run gave besides its outputs.
-pub struct RunResult {
-    /// What the chunk loop did in each step.
-    pub traces: Vec<StepTrace>,
-    /// The answer of the job.
-    pub answer: Answer,
-}
-
 /// What all wanted backends did with one job.
 pub struct Comparison {
     /// Their runs: those that were asked for, then the baselines.
@@ -167,18 +100,34 @@ pub struct Comparison {
     pub skipped: Vec<Skipped>,
     /// The backends that speedups are measured against.
     pub baselines: Vec<String>,
+    /// What was decided, when somebody asked for a decision.
+    pub choice: Option<Choice>,
 }
 
-/// Runs `job` on every backend that the settings ask for, then on the baselines.
+/// Runs `job` of `workload` on every backend that the settings ask for, then on the baselines.
 ///
 /// # Errors
-/// A backend that was named and cannot run; with `all`, only when none can. Whatever stops a run.
-pub fn compare(job: &dyn Job, config: &Config, control: &Control) -> Result<Comparison> {
+/// A backend that was named and cannot run; with `all` and `auto`, only when none can. Whatever stops a run.
+pub fn compare(
+    workload: &str,
+    job: &dyn Job,
+    machine: &Machine,
+    config: &Config,
+    control: &Control,
+) -> Result<Comparison> {
     let everything = config.run.backend == "all";
-    let wanted: Vec<String> = if everything {
-        BACKENDS.iter().map(|entry| entry.name.to_string()).collect()
-    } else {
-        names(&config.run.backend)?
+    let automatic = config.run.backend == AUTO;
+    let choice = match automatic || config.run.regret {
+        true => {
+            control.stage("choosing a backend");
+            Some(choose(workload, job, &mut Knowledge::here(machine), config, control)?)
+        }
+        false => None,
+    };
+    let mut wanted: Vec<String> = match &choice {
+        _ if everything => BACKENDS.iter().map(|entry| entry.name.to_string()).collect(),
+        Some(choice) if automatic => ranked(choice),
+        _ => names(&config.run.backend)?,
     };
     let baselines = if config.run.baseline == "none" { Vec::new() } else { names(&config.run.baseline)? };
     let rule = sampler::Rule {
@@ -193,14 +142,21 @@ pub fn compare(job: &dyn Job, config: &Config, control: &Control) -> Result<Comp
     for id in &wanted {
         match measure(job, id, rule, config, control) {
             Ok(row) => rows.push(row),
-            Err(Error::Unavailable { why, .. }) if everything => skipped.push(Skipped { backend: id.clone(), why }),
+            Err(Error::Unavailable { why, .. }) if everything || automatic => {
+                skipped.push(Skipped { backend: id.clone(), why });
+            }
             Err(error) => return Err(error),
+        }
+        // The first of the ranking that can run is the choice; the others only tell what it was worth.
+        if automatic && !config.run.regret && !rows.is_empty() {
+            break;
         }
     }
     if rows.is_empty() {
         let why = skipped.iter().map(|skip| format!("{}: {}", skip.backend, skip.why)).collect::<Vec<_>>().join("; ");
-        return Err(Error::Unavailable { backend: "all".into(), why });
+        return Err(Error::Unavailable { backend: config.run.backend.clone(), why });
     }
+    wanted.retain(|id| rows.iter().any(|row| row.facts.id == *id) || skipped.iter().any(|skip| skip.backend == *id));
     for id in baselines.iter().filter(|id| !wanted.contains(id)) {
         control.stage(&format!("{id}: how long would it take?"));
         let predicted = predict(job, id, config, control)?;
@@ -221,7 +177,15 @@ pub fn compare(job: &dyn Job, config: &Config, control: &Control) -> Result<Comp
         }
     }
     measure_ceilings(&mut rows, config, control)?;
-    Ok(Comparison { rows, skipped, baselines })
+    Ok(Comparison { rows, skipped, baselines, choice })
+}
+
+/// The backends of a choice that are not excluded, the chosen one first.
+fn ranked(choice: &Choice) -> Vec<String> {
+    let mut candidates: Vec<_> = choice.decision.candidates.iter().filter(|c| c.excluded.is_none()).collect();
+    let time = |c: &crate::plan::policy::Candidate| c.predicted_seconds.unwrap_or(f64::INFINITY);
+    candidates.sort_by(|a, b| time(a).total_cmp(&time(b)));
+    candidates.into_iter().map(|candidate| candidate.backend.clone()).collect()
 }
 
 /// Total seconds of runs from which on measuring the machine's ceilings, some 0.1 s a number of threads, is no long wait.
@@ -264,7 +228,9 @@ fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Resul
 fn names(list: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
     for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
-        backend::parse(id)?;
+        if id != HYBRID {
+            backend::parse(id)?;
+        }
         if !ids.iter().any(|known| known == id) {
             ids.push(id.to_string());
         }
@@ -272,113 +238,23 @@ fn names(list: &str) -> Result<Vec<String>> {
     if ids.is_empty() { Err(Error::Usage("no backend was named; try --backend cpu".into())) } else { Ok(ids) }
 }
 
-/// Runs `job` on the backend `id` as often as `rule` says and verifies the last run.
-///
-/// # Errors
-/// Whatever stops the run. A failed verification is not an error here: it is in [`Measured::verification`].
-pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, control: &Control) -> Result<Measured> {
-    if let (true, Some(why)) = (backend::parse(id)?.0.device, job.stays_on_cpu()) {
-        return Err(Error::Unavailable { backend: id.into(), why: format!("{why}; use --backend cpu") });
-    }
-    let start = Instant::now();
-    let mut backend = backend::open(id, &config.backend_options())?;
-    let open = start.elapsed().as_secs_f64();
-    let backend = backend.as_mut();
-    let precision = choose_precision(job, backend, config)?;
-    let steps = job.steps(precision)?;
-    let (mut rules, mut compile) = (Vec::with_capacity(steps.len()), 0.0);
-    for step in &steps {
-        rules.push(backend.chunks(step.kernel())?);
-        compile += backend.prepare(step.kernel())?;
-    }
-    // The outputs are allocated once and reused, as a program that runs many such jobs would.
-    let mut outputs = steps.iter().map(|step| Output::for_kernel(step.kernel())).collect::<Result<Vec<_>>>()?;
-    let mut samples = sampler::sample(rule, || run_once(job, &steps, &rules, backend, &mut outputs, control))?;
-    control.stage(&format!("{id}: verifying"));
-    let reference = job.steps(job.precisions()[0])?;
-    let RunResult { traces, answer } = &samples.last;
-    let pool = backend::cpu::pool(&config.backend_options())?;
-    let pool = Some(pool.as_ref());
-    let subject = Subject { job, steps: &steps, reference: &reference, outputs: &outputs, traces, answer, pool };
-    let threads = backend.facts().threads;
-    let effort = Effort { seed: config.run.seed, threads, operations: Effort::OPERATIONS };
-    let verification = verify::verify(subject, effort, control)?;
-    control.proceed()?;
-    job.complete(&mut samples.last.answer);
-    drop((steps, reference));
-    let ceilings = Ceilings::default();
-    let (facts, pinned, device_seconds) = (backend.facts(), backend.pinned(), backend.device_seconds());
-    Ok(Measured {
-        facts,
-        precision,
-        pinned,
-        device_seconds,
-        ceilings,
-        rules,
-        open,
-        compile,
-        samples,
-        outputs,
-        verification,
-    })
-}
-
-/// One run: every step through the chunk loop or as a whole, then the answer.
-///
-/// # Errors
-/// [`Error::Signal`] when `control` was stopped; the first error of a step or of [`Job::finish`].
-pub fn run_once(
-    job: &dyn Job,
-    steps: &[Step<'_>],
-    rules: &[ChunkRule],
-    backend: &mut dyn Backend,
-    outputs: &mut [Output],
-    control: &Control,
-) -> Result<(Phases, RunResult)> {
-    let mut phases = Phases::default();
-    let mut traces = Vec::with_capacity(steps.len());
-    // A job with whole solves is told step by step.
-    let apart = steps.iter().any(|step| matches!(step, Step::Whole(_)));
-    for (i, (step, rule)) in steps.iter().zip(rules).enumerate() {
-        let name = step.kernel().name();
-        control.stage(&format!("{}: {name}", backend.facts().id));
-        let (before, own) = outputs.split_at_mut(i);
-        let mut trace = match step {
-            Step::Kernel(kernel) => exec::run_step(kernel.as_ref(), *rule, backend, &mut own[0], control)?,
-            Step::Whole(whole) => exec::run_whole(whole.as_ref(), backend, before, &mut own[0], control)?,
-        };
-        if apart {
-            let mut seconds = std::mem::take(&mut trace.phases.kernel);
-            if let Step::Whole(whole) = step {
-                for (part, of_it) in whole.parts() {
-                    trace.phases.steps.add(part, of_it, false);
-                    seconds = (seconds - of_it).max(0.0);
-                }
-            }
-            trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)));
-        }
-        phases.add(&trace.phases);
-        traces.push(trace);
-    }
-    let start = Instant::now();
-    let answer = job.finish(outputs)?;
-    phases.merge += start.elapsed().as_secs_f64();
-    Ok((phases, RunResult { traces, answer }))
-}
-
 /// The precision that the settings ask for, or the backend's own choice.
 fn choose_precision(job: &dyn Job, backend: &dyn Backend, config: &Config) -> Result<Precision> {
-    let offered = job.precisions();
     if config.run.precision == "auto" {
         return Ok(backend.default_precision(job));
     }
-    let names = || offered.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
-    let chosen = offered.iter().copied().find(|precision| precision.name() == config.run.precision);
-    let chosen = chosen.ok_or_else(|| {
-        Error::Usage(format!("this job has no precision '{}'; it computes in {}", config.run.precision, names()))
-    })?;
+    let chosen = named_precision(job, config)?;
     // The reference has one precision, whatever is compared with it.
-    Ok(if backend.is_reference() { offered[0] } else { chosen })
+    Ok(if backend.is_reference() { job.precisions()[0] } else { chosen })
+}
+
+/// The precision that the settings name.
+fn named_precision(job: &dyn Job, config: &Config) -> Result<Precision> {
+    let offered = job.precisions();
+    let names = || offered.iter().map(|p| p.name()).collect::<Vec<_>>().join(", ");
+    offered.iter().copied().find(|precision| precision.name() == config.run.precision).ok_or_else(|| {
+        Error::Usage(format!("this job has no precision '{}'; it computes in {}", config.run.precision, names()))
+    })
 }
 
 /// `hetero devices`: what can run here, and why something is missing. An adapter that cannot be opened is listed with its

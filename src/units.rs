@@ -122,6 +122,16 @@ fn scaled(value: f64, units: &[(f64, &str)]) -> String {
     format!("{shown:.decimals$} {unit}")
 }
 
+/// The noun for `count` of them.
+#[must_use]
+pub fn plural(noun: &str, count: u64) -> String {
+    match count {
+        1 => noun.to_string(),
+        _ if noun.ends_with("ix") => format!("{}ices", &noun[..noun.len() - 2]),
+        _ => format!("{noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

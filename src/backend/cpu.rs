@@ -17,6 +17,7 @@ pub const ENTRY: BackendEntry = BackendEntry {
     numbered: false,
     device: false,
     open: |options, _| Ok(Box::new(Cpu { pool: pool(options)?, simd: simd(&options.simd)? })),
+    devices: |_| Vec::new(),
 };
 
 /// The pool that `options` ask for: the one that this backend uses, for readers and merges to share.

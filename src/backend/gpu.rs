@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{AdapterFacts, Backend, BackendEntry, BackendFacts, BackendOptions, Done, Lane, LaneBody, Phases};
+use super::{
+    AdapterFacts, Backend, BackendEntry, BackendFacts, BackendOptions, DeviceFacts, Done, Lane, LaneBody, Phases,
+};
 use crate::error::{Error, Result};
+use crate::gpu::adapters::AdapterReport;
 use crate::gpu::device::{Device, on_own_thread};
 use crate::gpu::selftest::{self, SelfTest};
 use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
@@ -21,7 +24,31 @@ pub const ENTRY: BackendEntry = BackendEntry {
     numbered: true,
     device: true,
     open: |options, index| Ok(Box::new(Gpu::open(options, index)?)),
+    devices,
 };
+
+/// The adapters as backends: the one that `--adapter` names is `gpu`, else the first; the others have their numbers.
+fn devices(options: &BackendOptions) -> Vec<DeviceFacts> {
+    let reports = on_own_thread(crate::gpu::adapters::reports).unwrap_or_default();
+    let own = crate::gpu::adapters::chosen(&reports, ENTRY.name, options).ok();
+    let named = options.adapter.is_some();
+    let wanted = reports.iter().filter(|report| !named || Some(report.index) == own);
+    let device = |report: &AdapterReport| DeviceFacts {
+        id: if Some(report.index) == own { ENTRY.name.into() } else { format!("{}:{}", ENTRY.name, report.index) },
+        adapter: adapter_facts(report),
+    };
+    wanted.map(device).collect()
+}
+
+fn adapter_facts(report: &AdapterReport) -> AdapterFacts {
+    AdapterFacts {
+        name: report.name.clone(),
+        kind: report.kind.name().into(),
+        api: report.api.clone(),
+        driver: report.driver.clone(),
+        software: report.software,
+    }
+}
 
 /// An open adapter with what it compiled and allocated so far.
 pub struct Gpu {
@@ -118,18 +145,7 @@ impl Gpu {
 impl Backend for Gpu {
     fn facts(&self) -> BackendFacts {
         let report = self.device.report();
-        BackendFacts {
-            id: self.id.clone(),
-            threads: 1,
-            simd: "baseline",
-            adapter: Some(AdapterFacts {
-                name: report.name.clone(),
-                kind: report.kind.name().into(),
-                api: report.api.clone(),
-                driver: report.driver.clone(),
-                software: report.software,
-            }),
-        }
+        BackendFacts { id: self.id.clone(), threads: 1, simd: "baseline", adapter: Some(adapter_facts(report)) }
     }
 
     fn adapter_key(&self) -> Option<AdapterKey> {
@@ -146,6 +162,11 @@ impl Backend for Gpu {
             memory: report.limits.memory.unwrap_or(0),
             lacks: lacks.map(|capability| capability.name().into()).collect(),
         })
+    }
+
+    fn brief(&self) -> f64 {
+        // Ten times what a dispatch costs.
+        1e-3
     }
 
     fn default_precision(&self, job: &dyn Job) -> Precision {

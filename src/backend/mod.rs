@@ -115,6 +115,11 @@ pub trait Backend: Send {
         1
     }
 
+    /// Seconds that a chunk should last at least beside other backends, so that handing it out costs little.
+    fn brief(&self) -> f64 {
+        20e-6
+    }
+
     /// How it wants `kernel` cut, or why it cannot run it.
     ///
     /// # Errors
@@ -173,6 +178,17 @@ pub struct BackendEntry {
     pub device: bool,
     /// Opens it.
     pub open: Open,
+    /// Looks for its devices without opening them, the best first; none for the host's own processors.
+    pub devices: fn(&BackendOptions) -> Vec<DeviceFacts>,
+}
+
+/// A device that could be opened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeviceFacts {
+    /// Its name as a backend: `gpu`, `gpu:1`.
+    pub id: String,
+    /// What it is.
+    pub adapter: AdapterFacts,
 }
 
 /// Every backend of this build, in the order of `--backend all`.

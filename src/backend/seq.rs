@@ -15,6 +15,7 @@ pub const ENTRY: BackendEntry = BackendEntry {
     numbered: false,
     device: false,
     open: |_: &BackendOptions, _| Ok(Box::new(Seq)),
+    devices: |_| Vec::new(),
 };
 
 struct Seq;

@@ -132,6 +132,19 @@ pub fn adapters(options: &BackendOptions) -> Vec<AdapterReport> {
     super::device::on_own_thread(|| find().into_iter().map(opened).collect()).unwrap_or_default()
 }
 
+/// Every adapter of this machine, not opened.
+pub(crate) fn reports() -> Vec<AdapterReport> {
+    find().into_iter().map(|found| found.report).collect()
+}
+
+/// The number of the adapter that the backend `id` would open.
+///
+/// # Errors
+/// As [`choose`].
+pub(crate) fn chosen(reports: &[AdapterReport], id: &str, options: &BackendOptions) -> Result<usize> {
+    choose(&reports.iter().collect::<Vec<_>>(), id, None, options)
+}
+
 /// Keeps Mesa's device-selection layer from printing `XDG_RUNTIME_DIR is invalid` on stderr (it looks for a desktop that
 /// a compute job does not need) by turning the layer off, unless the user steers it.
 ///

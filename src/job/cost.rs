@@ -13,16 +13,10 @@ impl Work {
     }
 }
 
-/// [`Work::cost`] of all items of `kernel`.
-#[must_use]
-pub fn kernel_cost(kernel: &dyn Kernel) -> f64 {
-    kernel.items() as f64 * kernel.work().cost()
-}
-
-/// [`kernel_cost`] of all steps.
+/// [`Kernel::size`] of all steps.
 #[must_use]
 pub fn total_cost(steps: &[Step<'_>]) -> f64 {
-    steps.iter().map(|step| kernel_cost(step.kernel())).sum()
+    steps.iter().map(|step| step.kernel().size()).sum()
 }
 
 /// What tells the code of `kernel` from an older one of the same name: on a device a hash of its WGSL text, 0 without
@@ -33,4 +27,14 @@ pub fn kernel_hash(kernel: &dyn Kernel, device: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
     slot.source.hash(&mut hasher);
     hasher.finish()
+}
+
+/// The name under which a profile keeps what a job does after its last step: `pi answer`, `stress tet4 answer`. The first
+/// kernel belongs to it, because what is left to do depends on what the steps wrote.
+#[must_use]
+pub fn answer_name(workload: &str, steps: &[Step<'_>]) -> String {
+    match steps.first().map(|step| step.kernel().name()) {
+        Some(kernel) if kernel != workload => format!("{workload} {kernel} answer"),
+        _ => format!("{workload} answer"),
+    }
 }

@@ -1,7 +1,7 @@
 //! What a run teaches the profile: `hetero calibrate` and every timed run tell it here, in one way.
 
 use crate::backend::{BackendFacts, Phases};
-use crate::job::{Precision, Step, kernel_cost, kernel_hash, total_cost};
+use crate::job::{Precision, Step, answer_name, kernel_hash, total_cost};
 use crate::machine::profile::{AdapterKey, Profile, Times};
 
 /// One run of a job on one backend.
@@ -37,7 +37,7 @@ pub fn observe(profile: &mut Profile, seen: &Seen<'_>) {
     for (i, (step, phases)) in seen.steps.iter().zip(seen.phases).enumerate() {
         let kernel = step.kernel();
         let known = backend.kernel_mut(kernel.name(), precision, kernel_hash(kernel, device));
-        known.curve.add(kernel_cost(kernel), &times(phases));
+        known.curve.add(kernel.size(), &times(phases));
         if let Some(compile) = seen.compile.get(i).copied().filter(|seconds| *seconds > 0.0) {
             known.compile.add(compile);
         }
@@ -52,16 +52,6 @@ fn times(phases: &Phases) -> Times {
     let Phases { upload, kernel, download, merge, .. } = *phases;
     // Jobs with whole solves tell the time of a step under its name instead.
     Times { upload, kernel: kernel + phases.steps.total(), download, merge }
-}
-
-/// The name under which a profile keeps what a job does after its last step: `pi answer`, `stress tet4 answer`. The first
-/// kernel belongs to it, because what is left to do depends on what the steps wrote.
-#[must_use]
-pub fn answer_name(workload: &str, steps: &[Step<'_>]) -> String {
-    match steps.first().map(|step| step.kernel().name()) {
-        Some(kernel) if kernel != workload => format!("{workload} {kernel} answer"),
-        _ => format!("{workload} answer"),
-    }
 }
 
 #[cfg(test)]
@@ -100,7 +90,7 @@ mod tests {
         observe(&mut profile, &seen);
         observe(&mut profile, &Seen { open: 0.0, ..seen });
         let cpu = profile.backend("cpu").unwrap();
-        let cost = kernel_cost(steps[0].kernel());
+        let cost = steps[0].kernel().size();
         assert_eq!((cpu.open.count(), cpu.threads), (1, 2), "a backend that was open says nothing about opening");
         let pi = cpu.kernel("pi", "integer", 0).unwrap();
         assert_eq!(pi.curve.at(cost, 0.0).unwrap().kernel, 2e-3);

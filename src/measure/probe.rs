@@ -10,21 +10,36 @@ use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Output, Precision, Step, W
 /// Long enough for the clock and for caches to settle, short against any run worth predicting.
 const LONG_ENOUGH: f64 = 0.02;
 
-/// Seconds that all items of `kernel` would take on a host backend. Runs the first items, four times as many each time,
-/// until that took 20 ms or was all of them.
+/// Operations or bytes of the first attempt: a tenth of a millisecond.
+const FIRST_COST: f64 = 1e5;
+
+/// Seconds that all items of `kernel` would take on a host backend: the rate on the first ones.
 ///
 /// # Errors
 /// Those of the chunk loop.
 pub fn predict(kernel: &dyn Kernel, backend: &mut dyn Backend, control: &Control) -> Result<f64> {
-    let mut items = kernel.grain().saturating_mul(1024).min(kernel.items());
+    let (items, seconds) = rate(kernel, backend, LONG_ENOUGH, control)?;
+    Ok(seconds * (kernel.items() as f64 / items.max(1) as f64))
+}
+
+/// Runs the first items, four times as many each time, until that took `enough` seconds or was all of them: how many they
+/// were, and how long they took.
+///
+/// # Errors
+/// Those of the chunk loop.
+pub fn rate(kernel: &dyn Kernel, backend: &mut dyn Backend, enough: f64, control: &Control) -> Result<(u64, f64)> {
+    // Little work to begin with, but some for every thread.
+    let few = (FIRST_COST / kernel.work().cost().max(1.0)).min(1024.0) as u64;
+    let few = few.max(2 * backend.side_by_side() as u64);
+    let mut items = kernel.grain().saturating_mul(few).min(kernel.items());
     loop {
         let first = First { kernel, items };
         let mut output = Output::for_kernel(&first)?;
         let start = Instant::now();
         exec::run_step(&first, backend.chunks(&first)?, backend, &mut output, control)?;
         let seconds = start.elapsed().as_secs_f64();
-        if items == kernel.items() || seconds >= LONG_ENOUGH {
-            return Ok(seconds * (kernel.items() as f64 / items.max(1) as f64));
+        if items == kernel.items() || seconds >= enough {
+            return Ok((items, seconds));
         }
         items = items.saturating_mul(4).min(kernel.items());
     }

@@ -4,7 +4,12 @@ use serde::Serialize;
 
 use crate::job::Kernel;
 
+pub mod cost;
+pub mod demand;
 pub mod device;
+pub mod guide;
+pub mod policy;
+pub mod prior;
 pub mod share;
 
 /// What bounds the chunks of one backend: measured or reported facts, no device handle.

@@ -25,11 +25,26 @@ pub struct Share {
     members: Vec<Member>,
 }
 
+/// What is known of a backend before it begins.
+#[derive(Debug, Clone, Copy)]
+pub struct Newcomer {
+    /// How it cuts.
+    pub rule: ChunkRule,
+    /// How many chunks it computes side by side.
+    pub lanes: usize,
+    /// Seconds that a chunk should last at least, so that handing it out costs little.
+    pub brief: f64,
+    /// Items per second that it is expected to do.
+    pub speed: Option<f64>,
+}
+
 #[derive(Debug)]
 struct Member {
     rule: ChunkRule,
     /// Chunks that it computes side by side; a device's chunks in flight follow each other.
     lanes: f64,
+    /// Seconds that a chunk lasts at least, unless less is left.
+    brief: f64,
     /// Items per second of all lanes, as the bits of an f64; 0 while unknown.
     speed: AtomicU64,
     /// Items done so far.
@@ -51,18 +66,16 @@ struct Team {
     all: f64,
     /// Whether no lane of another member is faster.
     fastest: bool,
-    /// Whether a speed is unknown.
-    unknown: bool,
 }
 
 impl Share {
-    /// For each backend: how it cuts, how many chunks it computes side by side, and the items per second that it is
-    /// expected to do, if anything is known.
+    /// The members.
     #[must_use]
-    pub fn new(members: impl IntoIterator<Item = (ChunkRule, usize, Option<f64>)>) -> Self {
-        let member = |(rule, lanes, speed): (ChunkRule, usize, Option<f64>)| Member {
+    pub fn new(members: impl IntoIterator<Item = Newcomer>) -> Self {
+        let member = |Newcomer { rule, lanes, brief, speed }: Newcomer| Member {
             rule,
             lanes: lanes.max(1) as f64,
+            brief,
             speed: AtomicU64::new(speed.filter(|s| s.is_finite() && *s > 0.0).unwrap_or(0.0).to_bits()),
             done: AtomicU64::new(0),
             gone: AtomicBool::new(false),
@@ -79,13 +92,16 @@ impl Share {
         let Some(team) = self.team(me) else { return rule.next(remaining) };
         let round = |items: f64| (items as u64).max(1).div_ceil(rule.grain).saturating_mul(rule.grain).min(remaining);
         let (left, min) = (remaining as f64, rule.min as f64);
-        if team.unknown {
-            // The smallest chunk that tells something, until every speed is known.
+        if team.lane == 0.0 {
+            // Nothing is known of it: the smallest chunk that tells something.
             return round(min);
         }
         let lanes = self.members[me].lanes;
         let seen = GROWTH * self.members[me].done.load(Ordering::Relaxed) as f64 / lanes;
-        let guided = (left * team.lane / (team.all * PARTS)).min(seen).clamp(min, rule.max.max(rule.min) as f64);
+        let even = left * team.lane / team.all;
+        // Large at first, shrinking; at the end what lets everybody end together.
+        let guided = (even / PARTS).max(even.min(team.lane * self.members[me].brief));
+        let guided = guided.min(seen).clamp(min, rule.max.max(rule.min) as f64);
         let others = team.all - team.lane * lanes;
         if team.fastest || others <= 0.0 {
             return round(guided);
@@ -104,7 +120,7 @@ impl Share {
     fn team(&self, me: usize) -> Option<Team> {
         let lane = |member: &Member| member.speed() / member.lanes;
         let mine = &self.members[me];
-        let mut team = Team { lane: lane(mine), all: mine.speed(), fastest: true, unknown: mine.speed() == 0.0 };
+        let mut team = Team { lane: lane(mine), all: mine.speed(), fastest: true };
         let mut alone = true;
         for (at, member) in self.members.iter().enumerate() {
             if at == me || member.gone.load(Ordering::Relaxed) {
@@ -112,7 +128,6 @@ impl Share {
             }
             alone = false;
             team.all += member.speed();
-            team.unknown |= member.speed() == 0.0;
             let theirs = lane(member);
             team.fastest &= theirs < team.lane || (theirs == team.lane && me < at);
         }

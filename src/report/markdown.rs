@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use super::style::Style;
 use super::table::{
-    SpeedupRow, adapter, factor, interval_heading, limit, machine, plural, rate_heading, ratio, speedup_rows,
-    verification,
+    SpeedupRow, adapter, factor, interval_heading, limit, machine, rate_heading, ratio, speedup_rows, verification,
 };
 use super::{Report, Run};
-use crate::units::{grouped, seconds, seconds_range, si};
+use crate::units::{grouped, plural, seconds, seconds_range, si};
 
 /// The report as Markdown: a table of backends, a table of speedups, the verifications, the result, the warnings.
 #[must_use]

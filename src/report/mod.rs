@@ -10,16 +10,19 @@ use crate::machine::Machine;
 use crate::measure::limit::{self, Ceilings, Limit, Totals};
 use crate::measure::stats::{self, Ratio, Summary};
 use crate::measure::verify::Verification;
-use crate::plan::ChunkRule;
 
 pub mod csv;
 pub mod devices;
 pub mod json;
 pub mod list;
 pub mod markdown;
+pub mod plan;
 pub mod progress;
 pub mod style;
 pub mod table;
+pub mod trace;
+
+pub use plan::{PlanFacts, Receipt, Share, StepChunks};
 
 /// The name and version of the JSON form. Fields may be added under this name, never renamed or removed.
 pub const SCHEMA: &str = "hetero.report/1";
@@ -74,6 +77,12 @@ pub struct Run {
     pub pinned: Option<bool>,
     /// Chunks of one run.
     pub chunks: u64,
+    /// Items of the last run by the backend that did them, when several worked together.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plan::by_backend")]
+    pub shares: Vec<Share>,
+    /// Seconds that each of them was busy and idle in the last run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Share>,
     /// End to end: for each run the one-time `open` and `compile`, plus that run's other phases.
     pub seconds: Option<Summary>,
     /// The phases of the median run (the mean of the two middle ones when the number of runs is even), so that they
@@ -149,44 +158,6 @@ impl Serialize for Speedups {
     }
 }
 
-/// What was decided and why.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct PlanFacts {
-    /// What decided: the backends that were named, or a policy.
-    pub policy: String,
-    /// The backends that run.
-    pub chosen: Vec<String>,
-    /// Why these.
-    pub reason: String,
-    /// What was weighed.
-    pub candidates: Vec<Candidate>,
-    /// How each step was cut for each backend.
-    pub chunks: Vec<StepChunks>,
-}
-
-/// A backend that was weighed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Candidate {
-    /// Its name.
-    pub backend: String,
-    /// Seconds it was expected to take.
-    pub predicted_seconds: Option<f64>,
-    /// Whether it was chosen, and why or why not.
-    pub note: String,
-}
-
-/// How one step was cut for one backend.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StepChunks {
-    /// The backend.
-    pub backend: String,
-    /// The kernel.
-    pub kernel: String,
-    /// The rule.
-    #[serde(flatten)]
-    pub rule: ChunkRule,
-}
-
 /// What was measured on one backend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
@@ -198,6 +169,8 @@ pub struct Row {
     pub pinned: Option<bool>,
     /// Chunks of one run.
     pub chunks: u64,
+    /// What each member of a hybrid team did in the last run; empty for a backend alone.
+    pub shares: Vec<Share>,
     /// The timed runs.
     pub samples: Vec<Phases>,
     /// Seconds that opening took, once.
@@ -267,6 +240,7 @@ pub fn build(inputs: Inputs) -> Report {
     if runs.iter().any(|run| run.seconds.is_some_and(|s| s.n < 5) && !run.speedup.0.is_empty()) {
         warnings.push("fewer than 5 runs do not tell which is faster; use --runs 5 or more".into());
     }
+    let runs_seconds: Vec<_> = runs.iter().filter_map(|r| Some((r.backend.clone(), r.seconds?, r.phases?))).collect();
     Report {
         schema: SCHEMA,
         workload,
@@ -278,14 +252,16 @@ pub fn build(inputs: Inputs) -> Report {
         runs,
         result: answer.json,
         result_lines: answer.lines,
-        plan,
+        plan: plan.with_measured(&runs_seconds),
         warnings,
     }
 }
 
 /// A row's numbers, without speedups; without times when its answer is wrong.
 fn run(row: Row, items: u64) -> Run {
-    let Row { facts, precision, pinned, chunks, samples, open, compile, totals, ceilings, verification, .. } = row;
+    let Row {
+        facts, precision, pinned, chunks, shares, samples, open, compile, totals, ceilings, verification, ..
+    } = row;
     let BackendFacts { id, threads, simd, adapter } = facts;
     let mut run = Run {
         backend: id,
@@ -295,6 +271,8 @@ fn run(row: Row, items: u64) -> Run {
         simd,
         pinned,
         chunks,
+        members: shares.clone(),
+        shares,
         seconds: None,
         phases: None,
         kernel_seconds: None,

@@ -60,6 +60,7 @@ fn row(id: &str, threads: usize, samples: Vec<Phases>) -> Row {
         facts: BackendFacts { id: id.into(), threads, simd: "avx512", adapter: None },
         precision: Precision::F64,
         pinned: None,
+        shares: Vec::new(),
         chunks: 12,
         samples,
         open: 0.0,
@@ -116,7 +117,7 @@ pub(crate) fn inputs(rows: Vec<Row>) -> Inputs {
         input: Input { items: 1_000_000, item: "element", source: "generated".into() },
         plan: PlanFacts {
             policy: "named".into(),
-            chosen: rows.iter().map(|row| row.facts.id.clone()).collect(),
+            chosen: rows.iter().map(|row| row.facts.id.clone()).collect::<Vec<_>>().join(","),
             reason: "asked for with --backend".into(),
             ..PlanFacts::default()
         },

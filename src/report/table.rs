@@ -1,13 +1,13 @@
 //! The report on a terminal: what ran, how long it took, how much faster that is, where the time went, what came out.
 
 use super::style::{Cell, Grid, Paint, Style, WIDTH, shorten, wrap};
-use super::{PhaseRow, Report, Run, SOFTWARE, Speedup};
+use super::{PhaseRow, Report, Run, SOFTWARE, Speedup, plan};
 use crate::backend::AdapterFacts;
 use crate::job::Class;
 use crate::machine::Machine;
 use crate::measure::limit::Limit;
 use crate::measure::stats::{Ratio, Verdict};
-use crate::units::{bytes, grouped, seconds, seconds_range, si};
+use crate::units::{bytes, grouped, plural, seconds, seconds_range, si};
 
 /// The whole report as text for people.
 #[must_use]
@@ -17,6 +17,13 @@ pub fn table(report: &Report, style: Style) -> String {
     times(&mut out, report, style);
     speedups(&mut out, report, style);
     phases(&mut out, report, style);
+    for run in &report.runs {
+        plan::shares(&mut out, &run.backend, &run.members, style);
+    }
+    if !report.plan.candidates.is_empty() {
+        out.push('\n');
+        out.push_str(&plan::receipt(&report.plan, style));
+    }
     verifications(&mut out, report, style);
     result(&mut out, report, style);
     warnings(&mut out, report, style);
@@ -33,9 +40,7 @@ fn header(out: &mut String, report: &Report, style: Style) {
     out.push_str(&shorten(&rest, WIDTH.saturating_sub(report.workload.chars().count()), style));
     out.push('\n');
     wrap(out, "machine  ", &style.clean(&machine(&report.machine)));
-    if !report.plan.reason.is_empty() {
-        wrap(out, "plan     ", &style.clean(&format!("{}: {}", report.plan.chosen.join(", "), report.plan.reason)));
-    }
+    plan::write(out, &report.plan, report.input.item, style);
 }
 
 /// One line about the machine.
@@ -303,14 +308,5 @@ fn warnings(out: &mut String, report: &Report, style: Style) {
         let mut line = String::new();
         wrap(&mut line, "warning: ", &style.clean(warning));
         out.push_str(&line.replacen("warning:", &style.paint("warning:", Paint::Warn), 1));
-    }
-}
-
-/// The noun for `count` of them.
-pub(super) fn plural(noun: &str, count: u64) -> String {
-    match count {
-        1 => noun.to_string(),
-        _ if noun.ends_with("ix") => format!("{}ices", &noun[..noun.len() - 2]),
-        _ => format!("{noun}s"),
     }
 }

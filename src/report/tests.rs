@@ -38,7 +38,7 @@ fn three_backends() {
     insta::assert_snapshot!(table::table(&all_three(), PLAIN), @r"
     stress: 1_000_000 elements, generated, seed 42
     machine  Example CPU 9000, 2 cores, 2 of 4 threads usable, avx512, 24.0 GiB, Example Linux 12
-    plan     gpu, seq, cpu: asked for with --backend
+    plan     gpu,seq,cpu: asked for with --backend
 
     backend  threads  precision  end to end [95 %]        runs  kernel only  elements/s  verified
     ---------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ fn a_failed_verification_voids_times_and_speedups() {
     insta::assert_snapshot!(table::table(&report, PLAIN), @r"
     stress: 1_000_000 elements, generated, seed 42
     machine  Example CPU 9000, 2 cores, 2 of 4 threads usable, avx512, 24.0 GiB, Example Linux 12
-    plan     gpu, seq, cpu: asked for with --backend
+    plan     gpu,seq,cpu: asked for with --backend
 
     backend  threads  precision  end to end [95 %]     runs  kernel only  elements/s  verified
     ------------------------------------------------------------------------------------------

@@ -87,10 +87,18 @@ impl Curve {
     /// proportion to it; below the smallest in proportion down to `floor`, the time of a run with nothing to do.
     #[must_use]
     pub fn at(&self, cost: f64, floor: f64) -> Option<Times> {
+        // Only the two neighbours of `cost` matter.
+        let after = self.0.partition_point(|point| point.cost.value().is_none_or(|known| known <= cost));
+        let near = &self.0[after.saturating_sub(1)..(after + 1).min(self.0.len())];
         let phase = |of: fn(&Point) -> &Robust| {
-            let points: Vec<(f64, f64)> =
-                self.0.iter().filter_map(|point| Some((point.cost.value()?, of(point).value()?))).collect();
-            interpolate(&points, cost)
+            let point = |point: &Point| Some((point.cost.value()?, of(point).value()?));
+            let mut points = [(0.0, 0.0); 2];
+            let mut n = 0;
+            for found in near.iter().filter_map(point) {
+                points[n] = found;
+                n += 1;
+            }
+            interpolate(&points[..n], cost)
         };
         let mut times = Times {
             upload: phase(|p| &p.upload)?,

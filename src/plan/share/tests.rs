@@ -100,9 +100,12 @@ fn simulate(backends: &[Simulated], items: u64) -> (f64, Vec<u64>) {
     let (mut left, mut clock) = (items, 0.0);
     while left > 0 {
         let round = left;
-        let members = backends
-            .iter()
-            .map(|b| (ChunkRule { lanes: b.lanes as u64, min: b.min, max: 1 << 40, grain: 1 }, b.lanes, b.expected));
+        let members = backends.iter().map(|b| Newcomer {
+            rule: ChunkRule { lanes: b.lanes as u64, min: b.min, max: 1 << 40, grain: 1 },
+            lanes: b.lanes,
+            brief: 10.0 * b.latency,
+            speed: b.expected,
+        });
         let share = Share::new(members);
         (0..backends.len()).filter(|at| dead[*at]).for_each(|at| share.leave(at));
         let mut queue = BinaryHeap::new();
