@@ -15,6 +15,12 @@ struct Flag {
     help: &'static str,
 }
 
+impl Flag {
+    fn arg(&self) -> Arg {
+        Arg::new(self.name).long(self.name).value_name(self.value).help(self.help)
+    }
+}
+
 /// Flags of `run` that take a value.
 const FLAGS: &[Flag] = &[
     Flag {
@@ -99,6 +105,7 @@ pub fn command() -> Command {
                 .about("What can run here: processors, memory, each adapter, and why one is missing")
                 .arg(json_flag()),
         )
+        .subcommand(calibrate_command())
         .subcommand(
             Command::new("list").about("Workloads, their kernels, backends and options").arg(json_flag()),
         )
@@ -126,6 +133,36 @@ pub fn command() -> Command {
         )
 }
 
+/// Flags of `run` that `calibrate` has too.
+const CALIBRATE_FLAGS: [&str; 4] = ["threads", "pin", "adapter", "device-timeout"];
+
+fn calibrate_command() -> Command {
+    let flags = FLAGS.iter().filter(|flag| CALIBRATE_FLAGS.contains(&flag.name));
+    let file = |name: &'static str| Arg::new(name).long(name).value_name("FILE");
+    Command::new("calibrate")
+        .about("Measures this machine and keeps what was found as its profile, which predictions stand on")
+        .after_help(
+            "Takes less than 20 s. What it measures replaces what was known of it; backends that are not here now, and \
+             kernels that only runs have seen, are kept. The profile lies in the cache folder (HETERO_CACHE), one for each \
+             kind of machine.",
+        )
+        .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print what is kept and whether it counts here; measure nothing"))
+        .arg(file("export").value_parser(value_parser!(std::path::PathBuf)).help("Write the profile to FILE as well, for `explain --profile` elsewhere"))
+        .args(flags.map(Flag::arg))
+        .arg(require_hardware())
+        .arg(json_flag())
+        .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
+        .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar"))
+        .arg(Arg::new("open").long("open").value_name("BACKEND").hide(true).help("Open this backend and print the seconds"))
+}
+
+fn require_hardware() -> Arg {
+    Arg::new("require-hardware")
+        .long("require-hardware")
+        .action(ArgAction::SetTrue)
+        .help("Refuse software adapters (exit 5)")
+}
+
 fn json_flag() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON document on stdout")
 }
@@ -143,15 +180,8 @@ fn run_command() -> Command {
                 .about(workload.about())
                 .args(workload.args())
                 .next_help_heading("Running")
-                .args(
-                    FLAGS.iter().map(|flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help)),
-                )
-                .arg(
-                    Arg::new("require-hardware")
-                        .long("require-hardware")
-                        .action(ArgAction::SetTrue)
-                        .help("Refuse software adapters (exit 5)"),
-                )
+                .args(FLAGS.iter().map(Flag::arg))
+                .arg(require_hardware())
                 .next_help_heading("Output")
                 .arg(
                     Arg::new("output")
@@ -195,8 +225,9 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
     layers
         .environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))?;
     if let Some(own) = own {
+        // A command has only those that mean something to it.
         for flag in FLAGS {
-            if let Some(text) = own.get_one::<String>(flag.name) {
+            if let Some(text) = own.try_get_one::<String>(flag.name).ok().flatten() {
                 layers.parse(flag.knob, text, Origin::Flag(flag.name.into()))?;
             }
         }
@@ -208,7 +239,7 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
             ("ascii", "report.ascii", "true"),
             ("quiet", "report.progress", "false"),
         ] {
-            if own.get_flag(flag) {
+            if own.try_get_one::<bool>(flag).ok().flatten() == Some(&true) {
                 layers.parse(knob, value, Origin::Flag(flag.into()))?;
             }
         }
