@@ -30,9 +30,6 @@ mod probe;
 
 pub use backends::{Program, open_once};
 
-/// Seconds for the kernels. With the rest, 2 s and some for each device, it stays below 20 s.
-const KERNEL_SECONDS: f64 = 12.0;
-
 /// How long a new process may take to open a backend before it counts as hanging, in seconds.
 const OPENING: f64 = 5.0;
 
@@ -47,7 +44,8 @@ pub struct Calibration {
     pub notes: Vec<String>,
 }
 
-/// Measures this machine, which `key` describes. `program` opens backends in new processes; without it what the first
+/// Measures this machine, which `key` describes, in about `seconds`: what the host and the backends leave of them goes
+/// to the kernels, half of them at least. `program` opens backends in new processes; without it what the first
 /// opening costs here counts.
 ///
 /// # Errors
@@ -55,6 +53,7 @@ pub struct Calibration {
 /// [`Error::Resource`] when the host has not the memory for it. A device that fails is left out and told in the notes.
 pub fn measure(
     key: Key,
+    seconds: f64,
     options: &BackendOptions,
     program: Option<&Program>,
     control: &Control,
@@ -83,7 +82,8 @@ pub fn measure(
         notes,
         compiled: std::collections::HashSet::new(),
     };
-    sweep.all(WORKLOADS, KERNEL_SECONDS)?;
+    let left = seconds - begin.elapsed().as_secs_f64();
+    sweep.all(WORKLOADS, left.max(seconds / 2.0))?;
     let notes = sweep.notes;
     Ok(Calibration { profile, seconds: begin.elapsed().as_secs_f64(), notes })
 }
@@ -95,6 +95,7 @@ pub fn measure(
 pub fn command(own: &ArgMatches, config: &Config, control: &Arc<Control>, out: &mut dyn Write) -> Result<()> {
     let key = Key::of(&Machine::discover());
     let path = profile::path(&key);
+    let budget = *own.get_one::<f64>("seconds").expect("--seconds has a default");
     let export = own.get_one::<PathBuf>("export");
     let shown = if own.get_flag("show") {
         let (profile, state) = stored(path.as_deref(), &key);
@@ -119,7 +120,7 @@ pub fn command(own: &ArgMatches, config: &Config, control: &Arc<Control>, out: &
             .ok()
             .map(|path| Program { path, args: std::env::args_os().skip(1).chain(["--open".into()]).collect() });
         let Calibration { mut profile, seconds, notes } =
-            measure(key.clone(), &config.backend_options(), program.as_ref(), control)?;
+            measure(key.clone(), budget, &config.backend_options(), program.as_ref(), control)?;
         drop(progress);
         if let (Some(old), State::Ours) = stored(path.as_deref(), &key) {
             profile.keep(old);

@@ -148,6 +148,17 @@ fn calibrate_command() -> Command {
         )
         .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print what is kept and whether it counts here; measure nothing"))
         .arg(file("export").value_parser(value_parser!(std::path::PathBuf)).help("Write the profile to FILE as well, for `explain --profile` elsewhere"))
+        .arg(
+            Arg::new("seconds")
+                .long("seconds")
+                .value_name("N")
+                .default_value("17")
+                .value_parser(|text: &str| match text.parse() {
+                    Ok(seconds) if (1.0..=3600.0).contains(&seconds) => Ok::<f64, String>(seconds),
+                    _ => Err(format!("'{text}' is not between 1 and 3600 seconds")),
+                })
+                .help("Time to take; with more of it kernels are measured at larger sizes"),
+        )
         .args(flags.map(Flag::arg))
         .arg(require_hardware())
         .arg(json_flag())

@@ -14,11 +14,11 @@ use crate::simd::Simd;
 /// The largest working set that is read, in bytes: beyond it touching the memory takes longer than reading it.
 const MOST_READ: u64 = 512 << 20;
 
-/// Bytes of the file that is read: far more than a read costs to start, little enough to lie in memory for sure.
-const FILE: usize = 32 << 20;
+/// Bytes of the file that is read at most: little enough to lie in memory for sure.
+const MOST_FILE: u64 = 256 << 20;
 
 /// How often the pool is woken, and the file read.
-const REPEATS: usize = 9;
+const REPEATS: usize = 5;
 
 /// Measures the host with the threads of `pool`.
 ///
@@ -35,7 +35,7 @@ pub(super) fn measure(pool: &Pool, simd: Simd) -> Result<HostFacts> {
         flops_f32: Some(found.flops_f32),
         int_ops: Some(found.int_ops),
         pool_wake: pool_wake(pool),
-        file_read: Some(file_read(&std::env::temp_dir())?),
+        file_read: Some(file_read(&std::env::temp_dir(), (4 * cache).clamp(32 << 20, MOST_FILE))?),
         cache_bytes: Some(cache),
     })
 }
@@ -64,12 +64,12 @@ fn pool_wake(pool: &Pool) -> Option<f64> {
     seconds.value()
 }
 
-/// Bytes per second of a file that the system has in memory, read as every reader here does: mapped, from the first byte
+/// Bytes per second of a file of `bytes` (more than the caches hold) that the system has in memory, read as every reader here does: mapped, from the first byte
 /// to the last.
-fn file_read(folder: &Path) -> Result<f64> {
+fn file_read(folder: &Path, bytes: u64) -> Result<f64> {
     let refused = |e: &std::io::Error| Error::io(folder, "write a file for measuring to", e);
     let file = tempfile::Builder::new().prefix(".hetero-").tempfile_in(folder).map_err(|e| refused(&e))?;
-    std::fs::write(file.path(), vec![1_u8; FILE]).map_err(|e| refused(&e))?;
+    std::fs::write(file.path(), vec![1_u8; bytes as usize]).map_err(|e| refused(&e))?;
     let mut seconds = Robust::default();
     for _ in 0..REPEATS {
         let start = Instant::now();
@@ -78,7 +78,7 @@ fn file_read(folder: &Path) -> Result<f64> {
         std::hint::black_box(words.iter().fold(0_u64, |sum, word| sum.wrapping_add(*word)));
         seconds.add(start.elapsed().as_secs_f64());
     }
-    Ok(FILE as f64 / seconds.value().unwrap_or(f64::INFINITY).max(1e-9))
+    Ok(bytes as f64 / seconds.value().unwrap_or(f64::INFINITY).max(1e-9))
 }
 
 #[cfg(test)]
@@ -89,9 +89,9 @@ mod tests {
     fn the_host_has_rates_and_leaves_no_file() {
         let pool = Pool::shared(2, true).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        assert!(file_read(folder.path()).unwrap() > 1e6);
+        assert!(file_read(folder.path(), 1 << 20).unwrap() > 1e6);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert_eq!(file_read(&folder.path().join("none")).unwrap_err().exit_code(), 7);
+        assert_eq!(file_read(&folder.path().join("none"), 8).unwrap_err().exit_code(), 7);
         let wake = pool_wake(&pool).unwrap();
         assert!(wake > 0.0 && wake < 1.0, "{wake}");
         let reads = reads(&pool, Simd::detect(), 1 << 20).unwrap();

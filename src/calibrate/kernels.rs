@@ -44,8 +44,18 @@ struct Series {
     backend: usize,
     /// Items, seconds and bytes of the last job.
     last: (u64, f64, f64),
-    /// Nothing larger will be run.
-    over: bool,
+    end: End,
+}
+
+/// Whether a series goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It does.
+    Open,
+    /// There was no time for a job of so many items (as [`Workload::sized`] counts them).
+    NoTime(u64),
+    /// Its largest job shows the rate, or there is nothing larger, or it failed.
+    Over,
 }
 
 impl Series {
@@ -53,6 +63,41 @@ impl Series {
     fn predicted(&self, items: u64) -> f64 {
         let (known, seconds, _) = self.last;
         if known == 0 { 0.0 } else { 1.5 * seconds * (items as f64 / known as f64).max(1.0) }
+    }
+}
+
+/// How far a workload was followed.
+struct Walk<'w> {
+    workload: &'w dyn Workload,
+    series: Vec<Series>,
+    /// Items of the next jobs.
+    items: u64,
+    /// Seconds that making the last jobs took.
+    making: f64,
+    /// No size is left.
+    over: bool,
+}
+
+impl Walk<'_> {
+    /// At least two: one kernel may be measured by several variants.
+    fn share(&self) -> f64 {
+        self.workload.kernels().len().max(2) as f64
+    }
+
+    /// Whether more time would show more.
+    fn unfinished(&self) -> bool {
+        !self.over || self.series.iter().any(|series| matches!(series.end, End::NoTime(_)))
+    }
+
+    /// Goes back to the smallest job for which there was no time.
+    fn again(&mut self) {
+        for series in &mut self.series {
+            if let End::NoTime(items) = series.end {
+                series.end = End::Open;
+                self.items = self.items.min(items);
+                self.over = false;
+            }
+        }
     }
 }
 
@@ -69,102 +114,125 @@ pub(super) struct Sweep<'c> {
 }
 
 impl Sweep<'_> {
-    /// Measures all `workloads` within about `seconds`, shared by the number of their kernels; what one does not use
-    /// is left to those after it.
+    /// Measures all `workloads` within about `seconds`, shared by the number of their kernels; what some do not use is
+    /// then left to the others.
     ///
     /// # Errors
     /// [`Error::Signal`] when it was stopped. Everything else is a note.
     pub(super) fn all(&mut self, workloads: &[&dyn Workload], seconds: f64) -> Result<()> {
         let begin = Instant::now();
-        // At least two shares each: one kernel may be measured by several variants.
-        let share = |workload: &dyn Workload| workload.kernels().len().max(2) as f64;
-        let mut shares: f64 = workloads.iter().map(|workload| share(*workload)).sum();
-        for workload in workloads {
-            let own = share(*workload);
-            let left = (seconds - begin.elapsed().as_secs_f64()).max(0.0);
-            self.one(*workload, left * own / shares)?;
-            shares -= own;
+        let left = || (seconds - begin.elapsed().as_secs_f64()).max(0.0);
+        let start = |workload| Walk { workload, series: Vec::new(), items: SMALLEST, making: 0.0, over: false };
+        let mut walks: Vec<Walk<'_>> = workloads.iter().map(|workload| start(*workload)).collect();
+        for pass in 0..2 {
+            let mut shares: f64 = walks.iter().filter(|walk| walk.unfinished()).map(Walk::share).sum();
+            for walk in walks.iter_mut().filter(|walk| walk.unfinished()) {
+                let own = walk.share();
+                if pass > 0 {
+                    walk.again();
+                }
+                self.follow(walk, left() * own / shares)?;
+                shares -= own;
+            }
+        }
+        for walk in &walks {
+            let cut: BTreeSet<String> =
+                walk.series.iter().filter(|series| series.end != End::Over).map(|s| self.name(s)).collect();
+            let cut = cut.into_iter().collect::<Vec<_>>().join(", ");
+            match (walk.series.is_empty() && !walk.over, cut.is_empty()) {
+                (true, _) => self.notes.push(format!("{}: no time for any of its kernels", walk.workload.name())),
+                (_, false) => self.notes.push(format!("{}: no time for larger jobs of {cut}", walk.workload.name())),
+                _ => {}
+            }
         }
         Ok(())
     }
 
     /// One workload, sizes growing, all variants and backends at each size, so that what does not fit into the time is
     /// the largest sizes of all.
-    fn one(&mut self, workload: &dyn Workload, seconds: f64) -> Result<()> {
+    fn follow(&mut self, walk: &mut Walk<'_>, seconds: f64) -> Result<()> {
         let begin = Instant::now();
-        let mut series: Vec<Series> = Vec::new();
-        let mut cut: BTreeSet<String> = BTreeSet::new();
-        let (mut items, mut making) = (SMALLEST, 0.0);
-        loop {
+        while !walk.over {
             self.control.proceed()?;
-            self.control.stage(&format!("{}: making {items} items", workload.name()));
-            if begin.elapsed().as_secs_f64() + making * STEP as f64 > seconds {
-                cut.extend(series.iter().filter(|s| !s.over).map(|s| self.name(s)));
-                if series.is_empty() {
-                    self.notes.push(format!("{}: no time for any of its kernels", workload.name()));
-                }
-                break;
+            self.control.stage(&format!("{}: making {} items", walk.workload.name(), walk.items));
+            if begin.elapsed().as_secs_f64() + walk.making * STEP as f64 > seconds {
+                return Ok(());
             }
             let start = Instant::now();
-            let jobs = match workload.sized(items, &self.context) {
+            let jobs = match walk.workload.sized(walk.items, &self.context) {
                 Ok(jobs) => jobs,
                 Err(error) => {
-                    self.note(workload, &format!("{items} items"), error)?;
-                    break;
+                    self.note(walk.workload, &format!("{} items", walk.items), error)?;
+                    walk.series.iter_mut().for_each(|series| series.end = End::Over);
+                    walk.over = true;
+                    return Ok(());
                 }
             };
-            making = start.elapsed().as_secs_f64();
+            walk.making = start.elapsed().as_secs_f64();
             let mut grew = false;
             for (variant, job) in &jobs {
-                let size = job.input().items;
                 for backend in 0..self.backends.len() {
-                    let known = series.iter().position(|s| s.backend == backend && s.variant == *variant);
-                    let at = known.unwrap_or_else(|| {
-                        series.push(Series { variant: variant.clone(), backend, last: (0, 0.0, 0.0), over: false });
-                        series.len() - 1
-                    });
-                    let own = &mut series[at];
-                    grew |= own.last.0 != size;
-                    if own.over || (known.is_some() && own.last.0 == size) {
-                        continue;
-                    }
-                    if self.backends[backend].device && job.stays_on_cpu().is_some() {
-                        own.over = true;
-                        continue;
-                    }
-                    let runs = *RUNS.start() as f64 + 1.0;
-                    let bytes = own.last.2 * size as f64 / own.last.0.max(1) as f64;
-                    if begin.elapsed().as_secs_f64() + own.predicted(size) * runs > seconds || bytes > MOST_BYTES {
-                        own.over = true;
-                        cut.insert(self.name(&series[at]));
-                        continue;
-                    }
-                    match self.measure(workload, job.as_ref(), backend) {
-                        Ok((took, bytes)) => {
-                            own.last = (size, took, bytes);
-                            let cached = bytes > 0.0 && !topology::outgrows_caches(bytes as u64 / 2);
-                            own.over = took >= if cached { LONGER } else { LONG };
-                        }
-                        Err(error) => {
-                            own.over = true;
-                            let what = format!("{variant} on {}", self.backends[backend].facts.id);
-                            self.note(workload, &what, error)?;
-                        }
-                    }
+                    let left = seconds - begin.elapsed().as_secs_f64();
+                    grew |= self.next(walk, variant, job.as_ref(), backend, left)?;
                 }
             }
+            // A variant that there is no more of.
+            for series in walk.series.iter_mut().filter(|s| jobs.iter().all(|(variant, _)| *variant != s.variant)) {
+                series.end = End::Over;
+            }
             // A workload may stop growing at sizes of its own: look further ahead.
-            let step = if grew { STEP } else { STEP * STEP };
-            items = items.saturating_mul(step);
-            if items > LARGEST || series.iter().all(|s| s.over) {
-                break;
+            walk.items = walk.items.saturating_mul(if grew { STEP } else { STEP * STEP });
+            walk.over = walk.items > LARGEST || walk.series.iter().all(|series| series.end != End::Open);
+            if walk.items > LARGEST {
+                // What is still open has stopped growing.
+                walk.series.iter_mut().filter(|s| s.end == End::Open).for_each(|series| series.end = End::Over);
             }
         }
-        if !cut.is_empty() {
-            let names = cut.into_iter().collect::<Vec<_>>().join(", ");
-            self.notes.push(format!("{}: no time for larger jobs of {names}", workload.name()));
-        }
         Ok(())
+    }
+
+    /// The next job of one series, if it goes on and there is time; whether the job was a new size.
+    fn next(&mut self, walk: &mut Walk<'_>, variant: &str, job: &dyn Job, backend: usize, left: f64) -> Result<bool> {
+        let size = job.input().items;
+        let at = match walk.series.iter().position(|s| s.backend == backend && s.variant == variant) {
+            Some(at) => at,
+            None => {
+                walk.series.push(Series { variant: variant.into(), backend, last: (0, 0.0, 0.0), end: End::Open });
+                walk.series.len() - 1
+            }
+        };
+        let own = &mut walk.series[at];
+        let new = own.last.0 != size;
+        if own.end != End::Open || !new {
+            return Ok(new);
+        }
+        if self.backends[backend].device && job.stays_on_cpu().is_some() {
+            own.end = End::Over;
+            return Ok(new);
+        }
+        let runs = *RUNS.start() as f64 + 1.0;
+        let bytes = own.last.2 * size as f64 / own.last.0.max(1) as f64;
+        if bytes > MOST_BYTES {
+            own.end = End::Over;
+        } else if own.predicted(size) * runs > left {
+            own.end = End::NoTime(walk.items);
+        } else {
+            match self.measure(walk.workload, job, backend) {
+                Ok((took, bytes)) => {
+                    own.last = (size, took, bytes);
+                    let cached = bytes > 0.0 && !topology::outgrows_caches(bytes as u64 / 2);
+                    if took >= if cached { LONGER } else { LONG } {
+                        own.end = End::Over;
+                    }
+                }
+                Err(error) => {
+                    own.end = End::Over;
+                    let what = format!("{variant} on {}", self.backends[backend].facts.id);
+                    self.note(walk.workload, &what, error)?;
+                }
+            }
+        }
+        Ok(new)
     }
 
     fn name(&self, series: &Series) -> String {

@@ -232,23 +232,29 @@ impl BackendProfile {
         self.kernels.iter().find(|known| known.name == name && known.precision == precision && known.hash == hash)
     }
 
-    /// The entry of a kernel, new when there was none or its code was another one.
+    /// The entry of a kernel, new when there was none for this code. One name may stand for several texts (with and without
+    /// temperatures); of those the last [`VARIANTS`] are kept, so that old code is forgotten in time.
     pub fn kernel_mut(&mut self, name: &str, precision: &str, hash: u64) -> &mut KernelProfile {
         let same = |known: &KernelProfile| known.name == name && known.precision == precision;
-        let at = match self.kernels.iter().position(same) {
+        let at = match self.kernels.iter().position(|known| same(known) && known.hash == hash) {
             Some(at) => at,
             None => {
-                self.kernels.push(KernelProfile::default());
+                if self.kernels.iter().filter(|known| same(known)).count() >= VARIANTS
+                    && let Some(oldest) = self.kernels.iter().position(same)
+                {
+                    self.kernels.remove(oldest);
+                }
+                let (name, precision) = (name.into(), precision.into());
+                self.kernels.push(KernelProfile { name, precision, hash, ..KernelProfile::default() });
                 self.kernels.len() - 1
             }
         };
-        let entry = &mut self.kernels[at];
-        if !same(entry) || entry.hash != hash {
-            *entry = KernelProfile { name: name.into(), precision: precision.into(), hash, ..KernelProfile::default() };
-        }
-        entry
+        &mut self.kernels[at]
     }
 }
+
+/// Texts of one kernel that are kept.
+const VARIANTS: usize = 4;
 
 /// Seconds to copy `bytes`, from the rates measured around that size (log-log between them, the nearest one outside).
 #[must_use]

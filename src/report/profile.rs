@@ -120,7 +120,7 @@ fn joined(number: &str, unit: &str) -> String {
 }
 
 fn backends(out: &mut String, backends: &[BackendProfile], style: Style) {
-    let mut grid = Grid::new(style, &["backend", "-open", "-launch", "-to device", "-from device", "device"]);
+    let mut grid = Grid::new(style, &["backend", "-open", "-launch", "-to device", "-from device"]);
     let seconds = |value: Option<f64>| value.map_or(String::new(), units::seconds);
     let fastest = |rates: &[Rate]| {
         let best = rates.iter().map(|rate| rate.per_second).fold(0.0, f64::max);
@@ -128,6 +128,7 @@ fn backends(out: &mut String, backends: &[BackendProfile], style: Style) {
     };
     for backend in backends {
         let device = match &backend.adapter {
+            None if backend.threads == 1 => "1 thread".into(),
             None => format!("{} threads", backend.threads),
             Some(adapter) if adapter.software => format!("{} (software adapter, not a GPU)", adapter.name),
             Some(adapter) => adapter.name.clone(),
@@ -138,8 +139,8 @@ fn backends(out: &mut String, backends: &[BackendProfile], style: Style) {
             seconds(backend.launch.value()).into(),
             fastest(&backend.upload).into(),
             fastest(&backend.download).into(),
-            device.into(),
         ]);
+        grid.note(&device, Paint::Plain);
         if let Some(reach) = &backend.reach {
             let known = [
                 ("read", reach.read, "B/s"),
@@ -237,9 +238,10 @@ read        32.0 KiB 120 GB/s, 128 MiB 24.0 GB/s
 reaches     triad 36.0 GB/s
 pool        wakes in 5.00 us
 
-backend    open   launch  to device  from device  device
------------------------------------------------------------
-cpu      200 us  1.00 us                          2 threads
+backend    open   launch  to device  from device
+------------------------------------------------
+cpu      200 us  1.00 us
+    2 threads
 
 kernel  precision       cpu  compile
 ------------------------------------
