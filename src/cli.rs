@@ -15,6 +15,12 @@ struct Flag {
     help: &'static str,
 }
 
+impl Flag {
+    fn arg(&self) -> Arg {
+        Arg::new(self.name).long(self.name).value_name(self.value).help(self.help)
+    }
+}
+
 /// Flags of `run` that take a value.
 const FLAGS: &[Flag] = &[
     Flag {
@@ -106,6 +112,7 @@ pub fn command() -> Command {
                 .about("What can run here: processors, memory, each adapter, and why one is missing")
                 .arg(json_flag()),
         )
+        .subcommand(calibrate_command())
         .subcommand(
             Command::new("list").about("Workloads, their kernels, backends and options").arg(json_flag()),
         )
@@ -131,6 +138,47 @@ pub fn command() -> Command {
                     .help("Write hetero.1, hetero-run.1 ... here"),
             ),
         )
+}
+
+/// Flags of `run` that `calibrate` has too.
+const CALIBRATE_FLAGS: [&str; 4] = ["threads", "pin", "adapter", "device-timeout"];
+
+fn calibrate_command() -> Command {
+    let flags = FLAGS.iter().filter(|flag| CALIBRATE_FLAGS.contains(&flag.name));
+    let file = |name: &'static str| Arg::new(name).long(name).value_name("FILE");
+    Command::new("calibrate")
+        .about("Measures this machine and keeps what was found as its profile, which predictions stand on")
+        .after_help(
+            "Takes less than 20 s. What it measures replaces what was known of it; backends that are not here now, and \
+             kernels that only runs have seen, are kept. The profile lies in the cache folder (HETERO_CACHE), one for each \
+             kind of machine.",
+        )
+        .arg(Arg::new("show").long("show").action(ArgAction::SetTrue).help("Print what is kept and whether it counts here; measure nothing"))
+        .arg(file("export").value_parser(value_parser!(std::path::PathBuf)).help("Write the profile to FILE as well, for `explain --profile` elsewhere"))
+        .arg(
+            Arg::new("seconds")
+                .long("seconds")
+                .value_name("N")
+                .default_value("17")
+                .value_parser(|text: &str| match text.parse() {
+                    Ok(seconds) if (1.0..=3600.0).contains(&seconds) => Ok::<f64, String>(seconds),
+                    _ => Err(format!("'{text}' is not between 1 and 3600 seconds")),
+                })
+                .help("Time to take; with more of it kernels are measured at larger sizes"),
+        )
+        .args(flags.map(Flag::arg))
+        .arg(require_hardware())
+        .arg(json_flag())
+        .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
+        .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar"))
+        .arg(Arg::new("open").long("open").value_name("BACKEND").hide(true).help("Open this backend and print the seconds"))
+}
+
+fn require_hardware() -> Arg {
+    Arg::new("require-hardware")
+        .long("require-hardware")
+        .action(ArgAction::SetTrue)
+        .help("Refuse software adapters (exit 5)")
 }
 
 fn json_flag() -> Arg {
@@ -212,15 +260,7 @@ fn for_each_workload(command: Command, more: impl Fn(Command) -> Command) -> Com
 
 /// The flags that say how a job is run.
 fn running() -> Vec<Arg> {
-    let value = |flag: &Flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help);
-    let mut args: Vec<Arg> = FLAGS.iter().map(value).collect();
-    args.push(
-        Arg::new("require-hardware")
-            .long("require-hardware")
-            .action(ArgAction::SetTrue)
-            .help("Refuse software adapters (exit 5)"),
-    );
-    args
+    FLAGS.iter().map(Flag::arg).chain([require_hardware()]).collect()
 }
 
 /// The flags that say how output looks.
@@ -249,6 +289,7 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
     layers
         .environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))?;
     if let Some(own) = own {
+        // A command has only those that mean something to it.
         for flag in FLAGS {
             if let Ok(Some(text)) = own.try_get_one::<String>(flag.name) {
                 layers.parse(flag.knob, text, Origin::Flag(flag.name.into()))?;

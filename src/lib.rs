@@ -42,3 +42,5 @@ pub mod signals;
 pub mod cli;
 
 pub mod run;
+
+pub mod calibrate;

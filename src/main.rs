@@ -10,7 +10,7 @@ use hetero::backend::BACKENDS;
 use hetero::error::{Error, Result};
 use hetero::exec::Control;
 use hetero::workloads::WORKLOADS;
-use hetero::{cli, config, report, run, signals};
+use hetero::{calibrate, cli, config, report, run, signals};
 
 fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
@@ -54,6 +54,16 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             signals::watch(&control);
             let settings = cli::settings(matches, Some(own))?.config()?;
             print(&run::explain(name, own, &settings, &control)?)
+        }
+        ("calibrate", own) => {
+            let settings = cli::settings(matches, Some(own))?.config()?;
+            if let Some(id) = own.get_one::<String>("open") {
+                let seconds = calibrate::open_once(id, &settings.backend_options())?;
+                return print(&format!("{seconds:e}\n"));
+            }
+            let control = Arc::new(Control::default());
+            signals::watch(&control);
+            calibrate::command(own, &settings, &control, &mut std::io::stdout().lock())
         }
         ("devices", own) => {
             let settings = cli::settings(matches, None)?.config()?;

@@ -1,5 +1,6 @@
 //! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
 
+mod calibrate;
 mod cli;
 mod conformance;
 mod eigen;

@@ -64,6 +64,29 @@ fn a_signal_ends_a_run_within_a_second_and_nothing_is_written() {
 }
 
 #[test]
+fn a_signal_ends_a_calibration_and_the_old_profile_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    for delay in [300, 2500] {
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("hetero"))
+            .arg("calibrate")
+            .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
+            .env("HETERO_CACHE", folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        assert!(kill(&child, "INT", Duration::from_millis(delay)), "the program had ended before the signal");
+        let sent = Instant::now();
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        let left = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        // What a device's self-test found may be remembered.
+        let left: Vec<_> = left.filter(|name| !name.to_string_lossy().starts_with("selftest-")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
+#[test]
 fn a_signal_while_the_output_is_written_leaves_no_half_of_it() {
     // A large text file takes long enough to be hit on its way; wherever the signal lands, the file is whole or absent.
     let folder = tempfile::tempdir().unwrap();

@@ -10,10 +10,11 @@ use super::{
 use crate::error::{Error, Result};
 use crate::gpu::adapters::AdapterReport;
 use crate::gpu::device::{Device, on_own_thread};
+use crate::gpu::reach;
 use crate::gpu::selftest::{self, SelfTest};
 use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
 use crate::job::{Capability, ChunkOut, GpuSlot, Job, Kernel, Precision};
-use crate::machine::profile::AdapterKey;
+use crate::machine::profile::{AdapterKey, Reach};
 use crate::plan::device::{IN_FLIGHT, Misfit, chunk_rule};
 use crate::plan::{ChunkRule, DeviceLimits};
 
@@ -167,6 +168,14 @@ impl Backend for Gpu {
     fn brief(&self) -> f64 {
         // Ten times what a dispatch costs.
         1e-3
+    }
+
+    fn reach(&mut self) -> Result<Option<Reach>> {
+        if self.device.report().software {
+            return Ok(None); // the same silicon as the host, which is measured itself
+        }
+        let invocations = u32::try_from(self.limits().fill).unwrap_or(u32::MAX);
+        on_own_thread(|| reach::measure(&self.device, invocations, u64::MAX))?.map(Some)
     }
 
     fn default_precision(&self, job: &dyn Job) -> Precision {

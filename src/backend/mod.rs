@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Host, Kernel, Precision};
-use crate::machine::profile::AdapterKey;
+use crate::machine::profile::{AdapterKey, Reach};
 use crate::plan::ChunkRule;
 
 pub mod cpu;
@@ -93,6 +93,14 @@ pub trait Backend: Send {
     /// What tells its device from others, and what is known of it; `None` where there is none.
     fn adapter_key(&self) -> Option<AdapterKey> {
         None
+    }
+
+    /// Measures what its device reaches by itself, in well under a second; `None` where that is the host's.
+    ///
+    /// # Errors
+    /// [`Error::Device`] or [`Error::Resource`].
+    fn reach(&mut self) -> Result<Option<Reach>> {
+        Ok(None)
     }
 
     /// Whether its workers are pinned to CPUs; `None` where there are none.

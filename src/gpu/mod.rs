@@ -13,6 +13,7 @@ pub mod device;
 mod errors;
 pub mod missing;
 pub mod pipeline;
+pub mod reach;
 pub mod selftest;
 pub mod stream;
 #[doc(hidden)]

@@ -123,6 +123,36 @@ pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
     })
 }
 
+/// Bytes per second that the threads of `pool` read together when each goes over its own part of `bytes` again and again:
+/// one figure for each of `sizes`.
+///
+/// # Errors
+/// [`crate::error::Error::Resource`] when the largest does not fit in memory.
+pub fn read_by_size(pool: &Pool, simd: Simd, sizes: &[u64]) -> Result<Vec<f64>> {
+    /// Seconds that each measurement takes at least, so that calling the threads costs little of it.
+    const LEAST: f64 = 4e-3;
+    let numbers = |bytes: u64| (bytes / 8) as usize;
+    let largest = sizes.iter().copied().max().map_or(0, numbers);
+    let mut data = Buffer::<f64>::zeroed(largest.max(1), "data to read")?;
+    shares(pool, [&mut data[..]], |[data]| data.fill(1.0));
+    let threads = pool.threads();
+    let rate = |bytes: u64| {
+        let parts: Vec<&[f64]> = data[..numbers(bytes)].chunks(numbers(bytes).div_ceil(threads).max(64)).collect();
+        let read = |passes: u64| {
+            let next = AtomicUsize::new(0);
+            pool.run(threads, false, &|_| {
+                while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    (0..passes).for_each(|_| sum(simd, part));
+                }
+            });
+        };
+        let passes = ((LEAST / best(1, || read(1))) as u64).max(1);
+        let seconds = best(3, || read(passes));
+        (passes * bytes) as f64 / seconds
+    };
+    Ok(sizes.iter().map(|bytes| rate(*bytes)).collect())
+}
+
 /// Shortest of `repeats` times after one that warms up.
 fn best(repeats: usize, mut work: impl FnMut()) -> f64 {
     work();
@@ -304,6 +334,14 @@ mod tests {
             assert!(a.iter().all(|x| *x == 8.0));
             assert_eq!(sum_of(simd, &a[..640]), 8.0 * 640.0);
         }
+    }
+
+    #[test]
+    fn a_working_set_of_any_size_is_read() {
+        let pool = Pool::shared(2, true).unwrap();
+        let rates = read_by_size(&pool, Simd::detect(), &[8, 4096, 1 << 20]).unwrap();
+        assert!(rates.len() == 3 && rates.iter().all(|rate| *rate > 0.0 && *rate < 1e18), "{rates:?}");
+        assert!(read_by_size(&pool, Simd::detect(), &[]).unwrap().is_empty());
     }
 
     #[test]

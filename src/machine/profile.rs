@@ -82,9 +82,28 @@ pub struct BackendProfile {
     /// Copies from the device.
     #[serde(default)]
     pub download: Vec<Rate>,
+    /// What a device reaches on its own memory; `None` for the host and what runs on its processors.
+    #[serde(default)]
+    pub reach: Option<Reach>,
     /// What its kernels took.
     #[serde(default)]
     pub kernels: Vec<KernelProfile>,
+}
+
+/// What a device reaches by itself: the ceilings that its kernels are held against. `None`: not measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reach {
+    /// Bytes per second read from its memory.
+    pub read: Option<f64>,
+    /// Bytes per second of a triad on its memory.
+    pub triad: Option<f64>,
+    /// f64 operations per second, a fused multiply-add being two.
+    pub flops_f64: Option<f64>,
+    /// f32 operations per second.
+    pub flops_f32: Option<f64>,
+    /// 32-bit integer operations per second.
+    pub int_ops: Option<f64>,
 }
 
 /// What tells one adapter from another.
@@ -135,6 +154,27 @@ impl Profile {
     #[must_use]
     pub fn new(key: Key) -> Self {
         Self { schema: SCHEMA.into(), key, host: HostFacts::default(), backends: Vec::new() }
+    }
+
+    /// Takes over from `old` what was not measured this time: backends that are not here now, kernels and precisions
+    /// that only runs have seen.
+    pub fn keep(&mut self, old: Profile) {
+        for backend in old.backends {
+            match self.backends.iter_mut().find(|known| known.id == backend.id) {
+                None => self.backends.push(backend),
+                Some(known)
+                    if known.threads == backend.threads
+                        && same_adapter(known.adapter.as_ref(), backend.adapter.as_ref()) =>
+                {
+                    for kernel in backend.kernels {
+                        if !known.kernels.iter().any(|k| k.name == kernel.name && k.precision == kernel.precision) {
+                            known.kernels.push(kernel);
+                        }
+                    }
+                }
+                Some(_) => {}
+            }
+        }
     }
 
     /// What is known of the backend `id`.
@@ -192,23 +232,29 @@ impl BackendProfile {
         self.kernels.iter().find(|known| known.name == name && known.precision == precision && known.hash == hash)
     }
 
-    /// The entry of a kernel, new when there was none or its code was another one.
+    /// The entry of a kernel, new when there was none for this code. One name may stand for several texts (with and without
+    /// temperatures); of those the last [`VARIANTS`] are kept, so that old code is forgotten in time.
     pub fn kernel_mut(&mut self, name: &str, precision: &str, hash: u64) -> &mut KernelProfile {
         let same = |known: &KernelProfile| known.name == name && known.precision == precision;
-        let at = match self.kernels.iter().position(same) {
+        let at = match self.kernels.iter().position(|known| same(known) && known.hash == hash) {
             Some(at) => at,
             None => {
-                self.kernels.push(KernelProfile::default());
+                if self.kernels.iter().filter(|known| same(known)).count() >= VARIANTS
+                    && let Some(oldest) = self.kernels.iter().position(same)
+                {
+                    self.kernels.remove(oldest);
+                }
+                let (name, precision) = (name.into(), precision.into());
+                self.kernels.push(KernelProfile { name, precision, hash, ..KernelProfile::default() });
                 self.kernels.len() - 1
             }
         };
-        let entry = &mut self.kernels[at];
-        if !same(entry) || entry.hash != hash {
-            *entry = KernelProfile { name: name.into(), precision: precision.into(), hash, ..KernelProfile::default() };
-        }
-        entry
+        &mut self.kernels[at]
     }
 }
+
+/// Texts of one kernel that are kept.
+const VARIANTS: usize = 4;
 
 /// Seconds to copy `bytes`, from the rates measured around that size (log-log between them, the nearest one outside).
 #[must_use]

@@ -1,11 +1,13 @@
 //! The measured ceilings of what a backend computes on. The host's are measured once per number of threads, with that
-//! many threads: a limit that all cores together reach says nothing about one.
+//! many threads: a limit that all cores together reach says nothing about one. A GPU's come from the profile.
 
 use super::limit::Ceilings;
 use crate::backend::BackendFacts;
 use crate::error::Result;
+use crate::machine::Machine;
 use crate::machine::limits::{self, Limits};
 use crate::machine::pool::Pool;
+use crate::machine::profile::{BackendProfile, Found, Key, Profile, Rate};
 use crate::simd::Simd;
 
 /// The host's ceilings by number of threads, each measured when it is first asked for: about 0.1 s.
@@ -13,17 +15,20 @@ use crate::simd::Simd;
 pub struct Host {
     pin: bool,
     known: Vec<(usize, Ceilings)>,
+    /// What `hetero calibrate` left, once it was looked for.
+    profile: Option<Option<Box<Profile>>>,
 }
 
 impl Host {
     /// Nothing measured yet. `pin`: whether the backends pin their workers.
     #[must_use]
     pub fn new(pin: bool) -> Self {
-        Self { pin, known: Vec::new() }
+        Self { pin, known: Vec::new(), profile: None }
     }
 
     /// The ceilings of what computes for a backend: that many threads of the host, or all of them for a software
-    /// adapter, which is the same silicon. Nothing is known of a GPU: its memory and its link are not the host's.
+    /// adapter, which is the same silicon. Of a GPU, whose memory and link are not the host's, what `hetero calibrate`
+    /// found; nothing without.
     ///
     /// # Errors
     /// [`crate::error::Error::Resource`] when the arrays of the measurement do not fit in memory.
@@ -31,7 +36,20 @@ impl Host {
         match &facts.adapter {
             None => self.threads(facts.threads),
             Some(adapter) if adapter.software => self.threads(0),
-            Some(_) => Ok(Ceilings::default()),
+            Some(adapter) => {
+                let profile = self.profile.get_or_insert_with(|| match Found::load(&Key::of(&Machine::discover())) {
+                    Found::Ours(profile) => Some(profile),
+                    _ => None,
+                });
+                let known = profile.as_ref().and_then(|profile| profile.backend(&facts.id));
+                let same = known.filter(|known| {
+                    known.adapter.as_ref().is_some_and(|key| {
+                        (&key.name, &key.kind, &key.api, &key.driver)
+                            == (&adapter.name, &adapter.kind, &adapter.api, &adapter.driver)
+                    })
+                });
+                Ok(same.map_or_else(Ceilings::default, Ceilings::from))
+            }
         }
     }
 
@@ -64,10 +82,29 @@ impl From<&Limits> for Ceilings {
     }
 }
 
+impl From<&BackendProfile> for Ceilings {
+    fn from(device: &BackendProfile) -> Self {
+        let reach = device.reach.unwrap_or_default();
+        let best = |rates: &[Rate]| rates.iter().map(|rate| rate.per_second).reduce(f64::max);
+        Self {
+            read_bandwidth: reach.read,
+            triad_bandwidth: reach.triad,
+            flops_f64: reach.flops_f64,
+            flops_f32: reach.flops_f32,
+            int_ops: reach.int_ops,
+            // The faster way of the two: a run may copy in either.
+            transfer_bandwidth: best(&device.upload).into_iter().chain(best(&device.download)).reduce(f64::max),
+            dispatch_seconds: device.launch.value(),
+            ..Self::default()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::backend::AdapterFacts;
+    use crate::machine::profile::{AdapterKey, Reach};
 
     fn facts(software: bool) -> BackendFacts {
         let adapter = AdapterFacts {
@@ -87,7 +124,44 @@ mod tests {
         let first = host.of(&one).unwrap();
         assert!(first.triad_bandwidth.unwrap() > 0.0);
         assert_eq!(host.of(&one).unwrap(), first, "measured again");
+        host.profile = Some(None);
         assert_eq!(host.of(&facts(false)).unwrap(), Ceilings::default());
         assert!(host.of(&facts(true)).unwrap().flops_f32.unwrap() > 0.0);
+    }
+
+    #[test]
+    fn a_gpu_has_the_ceilings_of_its_profile_and_of_no_other_driver() {
+        let key = |driver: &str| AdapterKey {
+            name: "card".into(),
+            kind: "discrete".into(),
+            api: "vulkan".into(),
+            driver: driver.into(),
+            software: false,
+            max_binding: 0,
+            memory: 0,
+            lacks: Vec::new(),
+        };
+        let machine = Key { version: "1".into(), cpu: "a cpu".into(), threads: 2, simd: "avx2".into() };
+        let mut profile = Profile::new(machine);
+        let known = profile.backend_mut("gpu", Some(&key("1")), 1);
+        known.reach = Some(Reach { triad: Some(3e12), flops_f32: Some(5e13), ..Reach::default() });
+        known.upload = vec![Rate { bytes: 1e5, per_second: 1e9 }, Rate { bytes: 1e8, per_second: 2e10 }];
+        known.launch.add(2e-5);
+        let of = |driver: &str| {
+            let mut host = Host::new(true);
+            host.profile = Some(Some(Box::new(profile.clone())));
+            let AdapterKey { name, kind, api, driver, software, .. } = key(driver);
+            let adapter = Some(AdapterFacts { name, kind, api, driver, software });
+            host.of(&BackendFacts { adapter, ..facts(false) }).unwrap()
+        };
+        let expected = Ceilings {
+            triad_bandwidth: Some(3e12),
+            flops_f32: Some(5e13),
+            transfer_bandwidth: Some(2e10),
+            dispatch_seconds: Some(2e-5),
+            ..Ceilings::default()
+        };
+        assert_eq!(of("1"), expected);
+        assert_eq!(of("2"), Ceilings::default());
     }
 }

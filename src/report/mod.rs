@@ -17,6 +17,7 @@ pub mod json;
 pub mod list;
 pub mod markdown;
 pub mod plan;
+pub mod profile;
 pub mod progress;
 pub mod style;
 pub mod table;

@@ -63,7 +63,11 @@ fn another_adapter_driver_or_code_starts_anew() {
     let known = |profile: &Profile, hash: u64| profile.backend("gpu").unwrap().kernel("pi", "integer", hash).is_some();
     assert!(known(&profile, 7) && !known(&profile, 8));
     profile.backend_mut("gpu", Some(&adapter("1")), 1).kernel_mut("pi", "integer", 8);
-    assert!(known(&profile, 8) && !known(&profile, 7), "new code replaces the old one's times");
+    assert!(known(&profile, 8) && known(&profile, 7), "one name may stand for several texts");
+    for hash in [9, 10, 11, 8] {
+        profile.backend_mut("gpu", Some(&adapter("1")), 1).kernel_mut("pi", "integer", hash);
+    }
+    assert!(known(&profile, 8) && !known(&profile, 7), "and old code is forgotten in time");
     let failed = AdapterKey { lacks: vec!["f64".into()], memory: 9, ..adapter("1") };
     profile.backend_mut("gpu", Some(&failed), 1);
     profile.backend_mut("gpu", Some(&AdapterKey { lacks: vec![], ..failed.clone() }), 1);
@@ -111,6 +115,30 @@ fn copies_follow_the_measured_sizes() {
     assert!((copy_seconds(&rates, 1e7).unwrap() - 1e-3).abs() < 1e-12);
     let between = copy_seconds(&rates, 1e5).unwrap();
     assert!(between > 1e-5 && between < 1e-4, "{between}");
+}
+
+#[test]
+fn what_was_not_measured_this_time_is_kept() {
+    let mut old = Profile::new(key());
+    old.backend_mut("gpu", None, 1).open.add(1.0);
+    let cpu = old.backend_mut("cpu", None, 2);
+    cpu.launch.add(9.0);
+    cpu.kernel_mut("pi", "integer", 0).curve.add(1e3, &kernel_time(9.0));
+    cpu.kernel_mut("tet4", "f32", 0).curve.add(1e3, &kernel_time(9.0));
+    let mut new = Profile::new(key());
+    let cpu = new.backend_mut("cpu", None, 2);
+    cpu.launch.add(1.0);
+    cpu.kernel_mut("pi", "integer", 0).curve.add(1e3, &kernel_time(1.0));
+    new.keep(old.clone());
+    let cpu = new.backend("cpu").unwrap();
+    assert_eq!(cpu.launch.value(), Some(1.0));
+    assert_eq!(cpu.kernel("pi", "integer", 0).unwrap().curve.at(1e3, 0.0).unwrap().kernel, 1.0);
+    assert_eq!(cpu.kernel("tet4", "f32", 0).unwrap().curve.at(1e3, 0.0).unwrap().kernel, 9.0);
+    assert!(new.backend("gpu").is_some());
+    let mut four = Profile::new(key());
+    four.backend_mut("cpu", None, 4);
+    four.keep(old);
+    assert!(four.backend("cpu").unwrap().kernels.is_empty(), "other threads are another backend");
 }
 
 proptest! {
