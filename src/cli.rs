@@ -73,7 +73,7 @@ pub fn command() -> Command {
     Command::new("hetero")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Runs a numerical job on the CPU and on the GPU, checks the answers, and says which was faster")
-        .after_help("hetero run stress            the reference job on generated data\nhetero devices               what can run here\nhetero run <workload> --help   the options of one workload")
+        .after_help("hetero run stress            the reference job on generated data\nhetero compare stress        from which size on which backend is faster\nhetero devices               what can run here\nhetero run <workload> --help   the options of one workload")
         .styles(styles)
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -94,6 +94,7 @@ pub fn command() -> Command {
                 .help("Logs on stderr: -v what is decided, -vv every step (or HETERO_LOG)"),
         )
         .subcommand(run_command())
+        .subcommand(compare_command())
         .subcommand(
             Command::new("devices")
                 .about("What can run here: processors, memory, each adapter, and why one is missing")
@@ -143,15 +144,8 @@ fn run_command() -> Command {
                 .about(workload.about())
                 .args(workload.args())
                 .next_help_heading("Running")
-                .args(
-                    FLAGS.iter().map(|flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help)),
-                )
-                .arg(
-                    Arg::new("require-hardware")
-                        .long("require-hardware")
-                        .action(ArgAction::SetTrue)
-                        .help("Refuse software adapters (exit 5)"),
-                )
+                .args(setting_flags(|_| true))
+                .arg(require_hardware_flag())
                 .next_help_heading("Output")
                 .arg(
                     Arg::new("output")
@@ -161,20 +155,85 @@ fn run_command() -> Command {
                         .value_parser(value_parser!(std::path::PathBuf))
                         .help("Write the result of the (first) backend asked for; the ending decides the format"),
                 )
-                .arg(json_flag().conflicts_with_all(["csv", "markdown"]))
-                .arg(
-                    Arg::new("csv")
-                        .long("csv")
-                        .action(ArgAction::SetTrue)
-                        .conflicts_with("markdown")
-                        .help("The report as CSV"),
-                )
-                .arg(Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("The report as Markdown"))
-                .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
-                .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar")),
+                .args(form_flags()),
         );
     }
     run
+}
+
+/// The flags that set a knob, but for those that are not `wanted`.
+fn setting_flags(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Arg> {
+    let flags = FLAGS.iter().filter(move |flag| wanted(flag.name));
+    flags.map(|flag| Arg::new(flag.name).long(flag.name).value_name(flag.value).help(flag.help))
+}
+
+fn require_hardware_flag() -> Arg {
+    Arg::new("require-hardware")
+        .long("require-hardware")
+        .action(ArgAction::SetTrue)
+        .help("Refuse software adapters (exit 5)")
+}
+
+/// How a report looks.
+fn form_flags() -> [Arg; 5] {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    [
+        json_flag().conflicts_with_all(["csv", "markdown"]),
+        flag("csv", "The report as CSV").conflicts_with("markdown"),
+        flag("markdown", "The report as Markdown"),
+        flag("ascii", "Tables in plain ASCII"),
+        flag("quiet", "No progress bar").short('q'),
+    ]
+}
+
+fn compare_command() -> Command {
+    let file = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(std::path::PathBuf)).help(help)
+    };
+    let workloads: Vec<_> = WORKLOADS.iter().map(|workload| workload.name()).collect();
+    Command::new("compare")
+        .about("Runs a workload at several sizes on several backends: from which size on is which one faster?")
+        .arg(
+            Arg::new("workload")
+                .required(true)
+                .value_name("WORKLOAD")
+                .value_parser(workloads)
+                .help("What runs, on generated data"),
+        )
+        .arg(
+            Arg::new("sizes")
+                .long("sizes")
+                .value_name("A..B|A,B")
+                .default_value("1e3..1e7")
+                .help("Numbers of items: a range, two a decade, or a list"),
+        )
+        .arg(
+            Arg::new("points")
+                .long("points")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .help("Sizes of the range, each a fixed factor above the one before"),
+        )
+        .arg(Arg::new("backends").long("backends").value_name("NAME[,NAME]").help(
+            "What runs it: seq, cpu, gpu, gpu:N; all there are by default. cpu, or else the first, is the baseline",
+        ))
+        .arg(Arg::new("variant").long("variant").value_name("NAME").help("Which of the workload's generated jobs"))
+        .next_help_heading("Running")
+        .args(setting_flags(|name| !["backend", "baseline"].contains(&name)))
+        .arg(require_hardware_flag())
+        .next_help_heading("Output")
+        .arg(file("save", "Write the JSON form, for --against"))
+        .arg(file("against", "Compare each row with the one in a saved comparison"))
+        .arg(
+            Arg::new("fail-if")
+                .long("fail-if")
+                .value_name("VERDICT")
+                .value_parser(["slower"])
+                .requires("against")
+                .help("Exit 8 when a row became slower"),
+        )
+        .arg(file("html", "Write a page with charts: one file, no network"))
+        .args(form_flags())
 }
 
 /// Puts all layers together: defaults, the user's file, the environment, the flags of `top` and of `own` (the
@@ -196,7 +255,8 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
         .environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))?;
     if let Some(own) = own {
         for flag in FLAGS {
-            if let Some(text) = own.get_one::<String>(flag.name) {
+            // A subcommand has those that make sense for it.
+            if let Ok(Some(text)) = own.try_get_one::<String>(flag.name) {
                 layers.parse(flag.knob, text, Origin::Flag(flag.name.into()))?;
             }
         }
@@ -208,7 +268,7 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
             ("ascii", "report.ascii", "true"),
             ("quiet", "report.progress", "false"),
         ] {
-            if own.get_flag(flag) {
+            if matches!(own.try_get_one::<bool>(flag), Ok(Some(true))) {
                 layers.parse(knob, value, Origin::Flag(flag.into()))?;
             }
         }

@@ -1,6 +1,8 @@
 //! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
 
+mod browser;
 mod cli;
+mod compare;
 mod conformance;
 mod eigen;
 #[cfg(unix)]
