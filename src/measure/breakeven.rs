@@ -95,7 +95,7 @@ fn logarithms(ratio: &Ratio) -> [f64; 3] {
     let (median, least) = (ratio.ratio.ln(), SAME_WITHIN.ln());
     let (mut low, mut high) = (ratio.low.ln().min(median - least), ratio.high.ln().max(median + least));
     if !matches!(ratio.verdict, Verdict::Faster | Verdict::Slower) {
-        (low, high) = (low.min(0.0), high.max(0.0));
+        (low, high) = (low.min(-least), high.max(least));
     }
     [low, median, high]
 }

@@ -482,7 +482,7 @@ fn machine(out: &mut String, sweep: &Sweep) {
 fn rules(out: &mut String, sweep: &Sweep) {
     out.push_str("<section aria-labelledby=\"rules\">\n<h2 id=\"rules\">How it was measured</h2>\n<ul>\n");
     for line in sweep.rule_lines() {
-        let _ = writeln!(out, "<li>{}</li>", escape(&line));
+        let _ = writeln!(out, "<li>{}</li>", escape(&line.replace(" %", "\u{a0}%")));
     }
     out.push_str("</ul>\n</section>\n");
 }

@@ -18,6 +18,8 @@ const MOST: u64 = 200;
 pub fn parse(text: &str, points: Option<u64>) -> Result<Vec<u64>> {
     let wrong = |why: String| Error::Usage(format!("--sizes {text}: {why}"));
     let count = |part: &str| match parse_count(part) {
+        // Three dots: a slip, not a range to `.5e3`.
+        _ if part.starts_with('.') => Err(wrong(format!("'{part}' is not a whole number"))),
         Ok(0) => Err(wrong("a size is at least 1".into())),
         Ok(count) => Ok(count),
         Err(why) => Err(wrong(why)),

@@ -292,6 +292,50 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_chart_of_two_points() {
+        let dot = |x: f64, y: f64| Dot { x, y, low: 0.9 * y, high: 1.1 * y, says: format!("<gpu> at {x}") };
+        let chart = Chart {
+            id: "c".into(),
+            title: "A & B".into(),
+            description: "Two points.".into(),
+            curves: vec![Curve {
+                name: "<gpu>".into(),
+                look: 2,
+                dots: vec![dot(10.0, 0.5), dot(1000.0, 2.0)],
+                mark: Some((100.0, [80.0, 125.0], "<gpu> from 100".into())),
+            }],
+            one: Some(("cpu".into(), 1)),
+            x_title: "items".into(),
+            x: [10.0, 1000.0],
+            y: [0.1, 10.0],
+            y_label: |y| format!("{y}x"),
+        };
+        insta::assert_snapshot!(chart.svg(), @r#"
+        <svg viewBox="0 0 380 270" role="group" aria-labelledby="c-t c-d">
+        <title id="c-t">A &amp; B</title>
+        <desc id="c-d">Two points.</desc>
+        <g aria-hidden="true">
+        <path class="grid" d="M52 228.0H330"/><text x="45.0" y="232.0" text-anchor="end">0.1x</text>
+        <path class="grid" d="M52 126.0H330"/><text x="45.0" y="130.0" text-anchor="end">1x</text>
+        <path class="grid" d="M52 24.0H330"/><text x="45.0" y="28.0" text-anchor="end">10x</text>
+        <path class="axis" d="M52.0 228v5"/><text x="52.0" y="246.0" text-anchor="middle">10</text>
+        <path class="axis" d="M191.0 228v5"/><text x="191.0" y="246.0" text-anchor="middle">100</text>
+        <path class="axis" d="M330.0 228v5"/><text x="330.0" y="246.0" text-anchor="middle">1 k</text>
+        <path class="axis" d="M52 228H330"/>
+        <text x="191.0" y="263.0" text-anchor="middle">items</text>
+        <g class="s2"><rect class="band" x="177.5" y="24" width="26.9" height="204.0"/><path class="fall" d="M191.0 126.0V228"/><text class="at" x="185.0" y="221.0" text-anchor="end">&lt;gpu&gt; from 100</text></g>
+        <path class="one" d="M52 126.0H330"/>
+        <path class="curve s2 d2" d="M52.0 156.7L330.0 95.3"/>
+        <text class="name s2" x="339.0" y="99.3">&lt;gpu&gt;</text>
+        <text class="name s1" x="339.0" y="130.0">cpu</text>
+        </g>
+        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 10"><circle class="hit" cx="52.0" cy="156.7" r="9"/><path class="bar" d="M49.0 161.4h6m-3 0V152.5m-3 0h6"/><path class="mark" d="M47.8 152.5L56.2 152.5L56.2 160.9L47.8 160.9Z"/><text class="read" x="52" y="13" aria-hidden="true">&lt;gpu&gt; at 10</text></g>
+        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 1000"><circle class="hit" cx="330.0" cy="95.3" r="9"/><path class="bar" d="M327.0 100.0h6m-3 0V91.1m-3 0h6"/><path class="mark" d="M325.8 91.1L334.2 91.1L334.2 99.5L325.8 99.5Z"/><text class="read" x="52" y="13" aria-hidden="true">&lt;gpu&gt; at 1000</text></g>
+        </svg>
+        "#);
+    }
+
+    #[test]
     fn ticks_are_round_and_few() {
         assert_eq!(ticks([1e3, 1e7]), [1e3, 1e4, 1e5, 1e6, 1e7]);
         assert_eq!(ticks([0.3, 4.0]), [0.5, 1.0, 2.0]);

@@ -54,7 +54,7 @@ pub fn chart(sweep: &Sweep, style: Style) -> String {
     plot[one] = [if style.ascii { '-' } else { '─' }; COLUMNS];
     let mut names: Vec<Vec<&str>> = vec![Vec::new(); LINES];
     names[one].push(&sweep.baseline);
-    for (i, (id, points)) in curves.iter().enumerate() {
+    for (id, points) in &curves {
         let dot = if style.ascii { '.' } else { '·' };
         for pair in points.windows(2) {
             let (from, to) = (x.at(pair[0].0), x.at(pair[1].0));
@@ -67,6 +67,9 @@ pub fn chart(sweep: &Sweep, style: Style) -> String {
         if let Some((_, last)) = points.last() {
             names[LINES - 1 - y.at(*last)].push(id);
         }
+    }
+    // No line covers a mark.
+    for (i, (_, points)) in curves.iter().enumerate() {
         let marks = if style.ascii { ASCII_MARKS } else { MARKS };
         for (size, ratio) in points {
             plot[LINES - 1 - y.at(*ratio)][x.at(*size)] = marks[i % marks.len()];

@@ -81,12 +81,16 @@ pub fn markdown(sweep: &Sweep) -> String {
     let _ = writeln!(out, "seed {}, hetero {}  ", sweep.seed, sweep.version);
     let _ = writeln!(out, "{}\n", text(&machine(&sweep.machine)));
     for backend in &sweep.backends {
-        let mut what = format!("{} threads, {}", backend.facts.threads, backend.precision.name());
+        let threads = plural("thread", backend.facts.threads as u64);
+        let mut what = format!("{} {threads}, {}", backend.facts.threads, backend.precision.name());
         if let Some(facts) = &backend.facts.adapter {
             let _ = write!(what, ", {}", text(&adapter(facts)));
         }
-        let (open, compile) = (seconds(backend.open), seconds(backend.compile));
-        let _ = writeln!(out, "- {}: {what}; opened in {open}, compiled in {compile}", backend.facts.id);
+        let _ = write!(what, "; opened in {}", seconds(backend.open));
+        if backend.compile > 0.0 {
+            let _ = write!(what, ", compiled in {}", seconds(backend.compile));
+        }
+        let _ = writeln!(out, "- {}: {what}", backend.facts.id);
     }
     if !sweep.break_even.is_empty() {
         out.push('\n');

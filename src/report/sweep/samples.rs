@@ -56,7 +56,12 @@ pub(crate) fn inputs(sizes: &[u64]) -> Inputs {
     }
 }
 
-pub(crate) const SIZES: [u64; 5] = [1_000, 10_000, 100_000, 1_000_000, 100_000_000];
+pub(crate) const SIZES: [u64; 7] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+
+/// A small one, to look at.
+pub(crate) fn small() -> Sweep {
+    build(inputs(&[1_000, 100_000, 10_000_000]))
+}
 
 pub(crate) fn sweep() -> Sweep {
     build(inputs(&SIZES))

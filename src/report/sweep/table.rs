@@ -127,7 +127,7 @@ fn break_even(out: &mut String, sweep: &Sweep, style: Style) {
     if sweep.break_even.is_empty() {
         return;
     }
-    let from = format!("-{} [interval]", items_heading(sweep));
+    let from = format!("{} [interval]", items_heading(sweep));
     let mut grid = Grid::new(style, &[&format!("faster than {} from", sweep.baseline), "start", &from]);
     for row in &sweep.break_even {
         let paint = match row.answer {
