@@ -276,7 +276,8 @@ fn time_chart(sweep: &Sweep, start: Start, x: [f64; 2], y: [f64; 2]) -> Chart {
             let s = row.seconds(start)?;
             let (median, interval) = parts(s);
             let says = format!("{id}, {} {items}: {median} {interval}", grouped(row.items));
-            Some(Dot { x: row.items as f64, y: s.median, low: s.low, high: s.high, says })
+            let shows = format!("{id} at {}: {median} {interval}", count(row.items as f64));
+            Some(Dot { x: row.items as f64, y: s.median, low: s.low, high: s.high, says, shows })
         });
         Curve { name: id.clone(), look, dots: dots.filter(|dot| dot.low > 0.0).collect(), mark: None }
     };
@@ -304,7 +305,8 @@ fn speedup_chart(sweep: &Sweep, start: Start, x: [f64; 2], y: [f64; 2]) -> Chart
         let dots = rows.filter_map(|row| {
             let r = row.speedup(start).filter(|r| r.low > 0.0 && r.high.is_finite())?;
             let says = format!("{id}, {} {items}: {}", grouped(row.items), ratio_text(r));
-            Some(Dot { x: row.items as f64, y: r.ratio, low: r.low, high: r.high, says })
+            let shows = format!("{id} at {}: {}", count(row.items as f64), ratio_text(r));
+            Some(Dot { x: row.items as f64, y: r.ratio, low: r.low, high: r.high, says, shows })
         });
         let mark = match sweep.break_even_of(id, start) {
             Some(&BreakEven::At { size, low, high, .. }) => {

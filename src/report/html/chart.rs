@@ -19,8 +19,10 @@ pub(super) struct Dot {
     pub(super) y: f64,
     pub(super) low: f64,
     pub(super) high: f64,
-    /// What it says when pointed at or read aloud.
+    /// What is read aloud.
     pub(super) says: String,
+    /// What is shown above the plot when it is pointed at: the same in short.
+    pub(super) shows: String,
 }
 
 /// One backend's curve.
@@ -239,17 +241,16 @@ impl Curve {
         for dot in &self.dots {
             let (px, py) = (x.at(dot.x), y.at(dot.y));
             let (low, high) = (y.at(dot.low), y.at(dot.high));
-            let says = escape(&dot.says);
+            let (says, shows) = (escape(&dot.says), escape(&dot.shows));
             let _ = writeln!(
                 out,
                 "<g class=\"point s{look}\" tabindex=\"0\" role=\"img\" aria-label=\"{says}\">\
                  <circle class=\"hit\" cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"9\"/>\
                  <path class=\"bar\" d=\"M{0:.1} {low:.1}h6m-3 0V{high:.1}m-3 0h6\"/>\
                  <path class=\"mark\" d=\"{1}\"/>\
-                 <text class=\"read\" x=\"{2}\" y=\"13\" aria-hidden=\"true\">{says}</text></g>",
+                 <text class=\"read\" x=\"0\" y=\"12\" aria-hidden=\"true\">{shows}</text></g>",
                 px - 3.0,
-                mark(look, px, py),
-                FRAME[0]
+                mark(look, px, py)
             );
         }
     }
@@ -293,7 +294,14 @@ mod tests {
 
     #[test]
     fn a_chart_of_two_points() {
-        let dot = |x: f64, y: f64| Dot { x, y, low: 0.9 * y, high: 1.1 * y, says: format!("<gpu> at {x}") };
+        let dot = |x: f64, y: f64| Dot {
+            x,
+            y,
+            low: 0.9 * y,
+            high: 1.1 * y,
+            says: format!("<gpu> at {x}"),
+            shows: format!("{y}x"),
+        };
         let chart = Chart {
             id: "c".into(),
             title: "A & B".into(),
@@ -329,8 +337,8 @@ mod tests {
         <text class="name s2" x="339.0" y="99.3">&lt;gpu&gt;</text>
         <text class="name s1" x="339.0" y="130.0">cpu</text>
         </g>
-        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 10"><circle class="hit" cx="52.0" cy="156.7" r="9"/><path class="bar" d="M49.0 161.4h6m-3 0V152.5m-3 0h6"/><path class="mark" d="M47.8 152.5L56.2 152.5L56.2 160.9L47.8 160.9Z"/><text class="read" x="52" y="13" aria-hidden="true">&lt;gpu&gt; at 10</text></g>
-        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 1000"><circle class="hit" cx="330.0" cy="95.3" r="9"/><path class="bar" d="M327.0 100.0h6m-3 0V91.1m-3 0h6"/><path class="mark" d="M325.8 91.1L334.2 91.1L334.2 99.5L325.8 99.5Z"/><text class="read" x="52" y="13" aria-hidden="true">&lt;gpu&gt; at 1000</text></g>
+        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 10"><circle class="hit" cx="52.0" cy="156.7" r="9"/><path class="bar" d="M49.0 161.4h6m-3 0V152.5m-3 0h6"/><path class="mark" d="M47.8 152.5L56.2 152.5L56.2 160.9L47.8 160.9Z"/><text class="read" x="0" y="12" aria-hidden="true">0.5x</text></g>
+        <g class="point s2" tabindex="0" role="img" aria-label="&lt;gpu&gt; at 1000"><circle class="hit" cx="330.0" cy="95.3" r="9"/><path class="bar" d="M327.0 100.0h6m-3 0V91.1m-3 0h6"/><path class="mark" d="M325.8 91.1L334.2 91.1L334.2 99.5L325.8 99.5Z"/><text class="read" x="0" y="12" aria-hidden="true">2x</text></g>
         </svg>
         "#);
     }

@@ -61,7 +61,8 @@ pub fn chart(sweep: &Sweep, style: Style) -> String {
             for column in from..=to {
                 let share = (column - from) as f64 / (to - from).max(1) as f64;
                 let value = (pair[0].1.ln() * (1.0 - share) + pair[1].1.ln() * share).exp();
-                plot[LINES - 1 - y.at(value)][column] = dot;
+                let line = &mut plot[LINES - 1 - y.at(value)];
+                line[column] = dot;
             }
         }
         if let Some((_, last)) = points.last() {

@@ -335,7 +335,7 @@ fn broken_saved_files_are_input_errors_with_their_place() {
         (format!("{{\"more\": {}", "[".repeat(100_000)), "EOF"),
         (whole[..whole.len() / 2].into(), "saved.json:"),
         (with(&|value| value["schema"] = "hetero.report/1".into()), "schema"),
-        (with(&|value| value["rows"] = "many".into()), "rows"),
+        (with(&|value| value["rows"] = "many".into()), "a sequence"),
         (with(&|value| value["rows"][0]["items"] = (-1).into()), "u64"),
         (with(&|value| value["rows"][1] = value["rows"][0].clone()), "rows[1] is rows[0] once more"),
         (row("median", 0.0.into()), "not a positive"),
