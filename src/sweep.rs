@@ -139,7 +139,8 @@ fn read_saved(path: &Path, request: &Request) -> Result<Saved> {
 /// Measures every size on every backend. What cannot run is listed; the second value is the first device that failed
 /// while it ran.
 fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inputs, Option<Error>)> {
-    let Request { workload, variant, sizes, backends, .. } = request;
+    let Request { workload, variant, sizes, backends } = request;
+    let (first, second) = passes(Rule::from(&config.run));
     let mut inputs = Inputs {
         workload: workload.name().into(),
         variant: variant.clone(),
@@ -147,7 +148,11 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
         seed: config.run.seed,
         machine: Machine::discover(),
         item: String::new(),
-        rules: Rules { runs: Rule::from(&config.run), row_limit_seconds: config.run.baseline_limit },
+        rules: Rules {
+            runs: Rule::from(&config.run),
+            passes: if second.is_some() { 2 } else { 1 },
+            row_limit_seconds: config.run.baseline_limit,
+        },
         sizes: sizes.clone(),
         baseline: request.baseline().into(),
         points: Vec::new(),
@@ -156,12 +161,9 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
     };
     let (mut failed, mut refused) = (None, None);
     let mut dead: Vec<&str> = Vec::new();
-    // Generators use the threads that the cpu backend has.
-    let pool = backend::cpu::pool(&config.backend_options())?;
     let mut largest = 0;
     for &size in sizes {
-        control.stage(&format!("generating {}", grouped(size)));
-        let job = match pool.install(|| workload.sized_variant(size, variant, &Context { seed: config.run.seed })) {
+        let job = match generate(request, size, config, control) {
             Ok(job) => job,
             Err(error @ Error::Resource(_)) => {
                 inputs.skipped.push((None, size, error.to_string()));
@@ -170,7 +172,6 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
             }
             Err(error) => return Err(error),
         };
-        control.proceed()?;
         let input = job.input();
         if input.items <= largest {
             let why = format!("{variant} is not generated with more than {} items", grouped(largest));
@@ -188,7 +189,7 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
             if dead.contains(&id.as_str()) {
                 continue;
             }
-            let error = match point(job.as_ref(), size, id, &inputs, config, control) {
+            let error = match point(job.as_ref(), size, id, first, &inputs, config, control) {
                 Ok(point) => {
                     inputs.points.push(point);
                     continue;
@@ -217,12 +218,89 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
             _ => Error::Resource(why),
         });
     }
+    if let Some(rule) = second {
+        measure_again(request, rule, &mut inputs, &mut failed, config, control)?;
+    }
     Ok((inputs, failed))
+}
+
+/// The runs of a row in two halves, one for each pass over all rows; a single run is not halved.
+fn passes(rule: Rule) -> (Rule, Option<Rule>) {
+    let half = |up: u32| Rule {
+        runs: rule.runs.map(|runs| (runs + up) / 2),
+        min_runs: (rule.min_runs + up) / 2,
+        max_runs: (rule.max_runs + up) / 2,
+        budget_seconds: 0.5 * rule.budget_seconds,
+        warm_up: rule.warm_up,
+    };
+    let more = rule.runs.map_or(rule.max_runs > 1, |runs| runs > 1);
+    // The least number of runs is kept whichever pass stops at it.
+    (half(1), more.then(|| Rule { min_runs: half(0).min_runs.max(1), ..half(0) }))
+}
+
+/// The second pass: adds its runs to those of every row. What disturbs a machine for some seconds then shows as scatter and
+/// not as a row that is certainly slow.
+fn measure_again(
+    request: &Request,
+    rule: Rule,
+    inputs: &mut Inputs,
+    failed: &mut Option<Error>,
+    config: &Config,
+    control: &Control,
+) -> Result<()> {
+    let mut dead: Vec<String> = Vec::new();
+    for &size in &request.sizes {
+        let rows = || inputs.points.iter().filter(|point| point.size == size);
+        if rows().next().is_none() {
+            continue;
+        }
+        let job = generate(request, size, config, control)?;
+        for point in inputs.points.iter_mut().filter(|point| point.size == size) {
+            let id = &point.facts.id;
+            if dead.contains(id) {
+                continue;
+            }
+            match run::measure(job.as_ref(), id, rule, config, control) {
+                Ok(measured) => {
+                    point.samples.extend(measured.samples.phases);
+                    if point.verification.passed() {
+                        point.verification = measured.verification;
+                    }
+                }
+                Err(error @ Error::Device { .. }) => {
+                    let size = grouped(point.items);
+                    inputs.warnings.push(format!("{error}, in the second pass; from {size} on it has half the runs"));
+                    dead.push(id.clone());
+                    failed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The job of one size. Generators use the threads that the cpu backend has.
+fn generate(request: &Request, size: u64, config: &Config, control: &Control) -> Result<Box<dyn Job>> {
+    control.stage(&format!("generating {}", grouped(size)));
+    let context = Context { seed: config.run.seed };
+    let pool = backend::cpu::pool(&config.backend_options())?;
+    let job = pool.install(|| request.workload.sized_variant(size, &request.variant, &context))?;
+    control.proceed()?;
+    Ok(job)
 }
 
 /// Measures one backend at one size. An [`Error::Resource`] stands for whatever keeps a row from being measured without
 /// being wrong: too little memory, too long a run.
-fn point(job: &dyn Job, size: u64, id: &str, so_far: &Inputs, config: &Config, control: &Control) -> Result<Point> {
+fn point(
+    job: &dyn Job,
+    size: u64,
+    id: &str,
+    rule: Rule,
+    so_far: &Inputs,
+    config: &Config,
+    control: &Control,
+) -> Result<Point> {
     let items = job.input().items;
     control.stage(&format!("{id}: how long would it take?"));
     let predicted = if backend::parse(id)?.0.device {
@@ -238,7 +316,7 @@ fn point(job: &dyn Job, size: u64, id: &str, so_far: &Inputs, config: &Config, c
             units::seconds(config.run.baseline_limit)
         )));
     }
-    let measured = run::measure(job, id, Rule::from(&config.run), config, control)?;
+    let measured = run::measure(job, id, rule, config, control)?;
     Ok(Point {
         size,
         items,
@@ -268,6 +346,19 @@ fn extrapolate(smaller: impl DoubleEndedIterator<Item = (f64, f64)>, items: f64)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_passes_make_as_many_runs_as_one_would() {
+        for runs in 1..8 {
+            let (first, second) = passes(Rule { runs: Some(runs), ..Rule::default() });
+            assert_eq!(first.runs.unwrap() + second.map_or(0, |rule| rule.runs.unwrap()), runs);
+        }
+        let (first, second) = passes(Rule::default());
+        let second = second.unwrap();
+        assert_eq!((first.min_runs + second.min_runs, first.max_runs + second.max_runs), (5, 30));
+        assert_eq!(first.budget_seconds + second.budget_seconds, Rule::default().budget_seconds);
+        assert_eq!(passes(Rule { min_runs: 1, max_runs: 1, ..Rule::default() }).1, None);
+    }
 
     #[test]
     fn a_device_is_predicted_from_its_fixed_cost_and_its_rate() {

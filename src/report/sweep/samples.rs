@@ -47,7 +47,7 @@ pub(crate) fn inputs(sizes: &[u64]) -> Inputs {
         seed: 42,
         machine: samples::machine(),
         item: "element".into(),
-        rules: Rules { runs: Rule::default(), row_limit_seconds: 10.0 },
+        rules: Rules { runs: Rule::default(), passes: 2, row_limit_seconds: 10.0 },
         sizes: sizes.to_vec(),
         baseline: "cpu".into(),
         points,

@@ -145,7 +145,7 @@ fn the_json_form_has_the_fields_of_its_schema() {
     };
     has(&value, "workload variant command version seed machine item rules baseline backends rows break_even skipped");
     has(&value, "against warnings");
-    has(&value["rules"], "runs min_runs max_runs budget_seconds warm_up row_limit_seconds");
+    has(&value["rules"], "runs passes min_runs max_runs budget_seconds warm_up row_limit_seconds");
     has(&value["backends"][2], "id threads simd adapter precision pinned open compile");
     let gpu = &value["rows"][2];
     has(
