@@ -1,5 +1,5 @@
 # `make run` and `make test` set up all they need on a fresh machine with a Rust toolchain.
-.PHONY: run test lint unit doc bench bench-peers setup clean
+.PHONY: run test lint unit doc bench bench-peers setup setup-browser clean
 
 CARGO ?= cargo
 # Some Vulkan loaders complain on stderr when a machine without a session does not set it.
@@ -10,8 +10,8 @@ run: setup
 	$(CARGO) build --release --locked
 	./target/release/hetero run stress --mesh examples/bracket.vtu --refine 2 --backend gpu
 
-# Everything that a change must pass. A machine without any adapter fails: the gpu tests are not optional here.
-test: setup lint doc unit
+# Everything that a change must pass. A machine without any adapter or browser fails: their tests are not optional here.
+test: setup setup-browser lint doc unit
 
 lint:
 	$(CARGO) fmt --check
@@ -22,6 +22,7 @@ doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 unit: export HETERO_TEST_GPU = require
+unit: export HETERO_TEST_BROWSER = require
 unit:
 	$(CARGO) test --locked
 
@@ -37,6 +38,10 @@ bench-peers: setup
 setup:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (the stable toolchain)"; exit 1; }
 	@scripts/setup-adapter.sh
+
+# For the tests of HTML reports.
+setup-browser:
+	@scripts/setup-browser.sh
 
 clean:
 	$(CARGO) clean

@@ -107,6 +107,7 @@ pub fn command() -> Command {
         )
         .subcommand(run_command())
         .subcommand(explain_command())
+        .subcommand(compare_command())
         .subcommand(
             Command::new("devices")
                 .about("What can run here: processors, memory, each adapter, and why one is missing")
@@ -190,7 +191,8 @@ fn run_command() -> Command {
         Command::new("run").about("Runs a job and reports time, phases, verification and speedup for each backend");
     for_each_workload(run, |command| {
         command
-            .args(running())
+            .args(setting_flags(|_| true))
+            .arg(require_hardware())
             .arg(
                 Arg::new("regret")
                     .long("regret")
@@ -199,30 +201,11 @@ fn run_command() -> Command {
             )
             .next_help_heading("Output")
             .arg(
-                Arg::new("output")
-                    .short('o')
-                    .long("output")
-                    .value_name("FILE")
-                    .value_parser(value_parser!(std::path::PathBuf))
-                    .help("Write the result of the (first) backend asked for; the ending decides the format"),
+                file("output", "Write the result of the (first) backend asked for; the ending decides the format")
+                    .short('o'),
             )
-            .arg(
-                Arg::new("trace")
-                    .long("trace")
-                    .value_name("FILE")
-                    .value_parser(value_parser!(std::path::PathBuf))
-                    .help("Write what every worker and queue did when, for Perfetto or chrome://tracing"),
-            )
-            .arg(json_flag().conflicts_with_all(["csv", "markdown"]))
-            .arg(
-                Arg::new("csv")
-                    .long("csv")
-                    .action(ArgAction::SetTrue)
-                    .conflicts_with("markdown")
-                    .help("The report as CSV"),
-            )
-            .arg(Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("The report as Markdown"))
-            .args(looks())
+            .arg(file("trace", "Write what every worker and queue did when, for Perfetto or chrome://tracing"))
+            .args(form_flags())
     })
 }
 
@@ -231,17 +214,12 @@ fn explain_command() -> Command {
         Command::new("explain").about("Which backend auto would choose for a job, and why, without running it");
     for_each_workload(explain, |command| {
         command
-            .args(running())
-            .arg(
-                Arg::new("profile")
-                    .long("profile")
-                    .value_name("FILE")
-                    .value_parser(value_parser!(std::path::PathBuf))
-                    .help("For the machine of this profile (hetero calibrate --export) instead of this one"),
-            )
+            .args(setting_flags(|name| !["backend", "baseline", "runs", "budget"].contains(&name)))
+            .arg(require_hardware())
+            .arg(file("profile", "For the machine of this profile (hetero calibrate --export) instead of this one"))
             .next_help_heading("Output")
             .arg(json_flag())
-            .args(looks())
+            .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
     })
 }
 
@@ -258,16 +236,72 @@ fn for_each_workload(command: Command, more: impl Fn(Command) -> Command) -> Com
     })
 }
 
-/// The flags that say how a job is run.
-fn running() -> Vec<Arg> {
-    FLAGS.iter().map(Flag::arg).chain([require_hardware()]).collect()
+fn compare_command() -> Command {
+    let workloads: Vec<_> = WORKLOADS.iter().map(|workload| workload.name()).collect();
+    Command::new("compare")
+        .about("Runs a workload at several sizes on several backends: from which size on is which one faster?")
+        .arg(
+            Arg::new("workload")
+                .required(true)
+                .value_name("WORKLOAD")
+                .value_parser(workloads)
+                .help("What runs, on generated data"),
+        )
+        .arg(
+            Arg::new("sizes")
+                .long("sizes")
+                .value_name("A..B|A,B")
+                .default_value("1e3..1e7")
+                .help("Numbers of items: a range, two a decade, or a list"),
+        )
+        .arg(
+            Arg::new("points")
+                .long("points")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .help("Sizes of the range, each a fixed factor above the one before"),
+        )
+        .arg(Arg::new("backends").long("backends").value_name("NAME[,NAME]").help(
+            "What runs it: seq, cpu, gpu, gpu:N; all there are by default. cpu, or else the first, is the baseline",
+        ))
+        .arg(Arg::new("variant").long("variant").value_name("NAME").help("Which of the workload's generated jobs"))
+        .next_help_heading("Running")
+        .args(setting_flags(|name| !["backend", "baseline"].contains(&name)))
+        .arg(require_hardware())
+        .next_help_heading("Output")
+        .arg(file("save", "Write the JSON form, for --against"))
+        .arg(file("against", "Compare each row with the one in a saved comparison"))
+        .arg(
+            Arg::new("fail-if")
+                .long("fail-if")
+                .value_name("VERDICT")
+                .value_parser(["slower"])
+                .requires("against")
+                .help("Exit 8 when a row became slower"),
+        )
+        .arg(file("html", "Write a page with charts: one file, no network"))
+        .args(form_flags())
 }
 
-/// The flags that say how output looks.
-fn looks() -> [Arg; 2] {
+/// A flag that takes a file.
+fn file(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name("FILE").value_parser(value_parser!(std::path::PathBuf)).help(help)
+}
+
+/// The flags that set a knob, as far as they are `wanted`.
+fn setting_flags(wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Arg> {
+    FLAGS.iter().filter(move |flag| wanted(flag.name)).map(Flag::arg)
+}
+
+/// How a report looks.
+fn form_flags() -> [Arg; 5] {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
     [
-        Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"),
-        Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No progress bar"),
+        json_flag().conflicts_with_all(["csv", "markdown"]),
+        flag("csv", "The report as CSV").conflicts_with("markdown"),
+        flag("markdown", "The report as Markdown"),
+        flag("ascii", "Tables in plain ASCII"),
+        flag("quiet", "No progress bar").short('q'),
     ]
 }
 

@@ -13,7 +13,8 @@ use crate::units;
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
 /// `HETERO_*` variables that are not settings but belong to the program.
-const OTHER_VARIABLES: &[&str] = &["HETERO_CONFIG", "HETERO_LOG", "HETERO_CACHE", "HETERO_TEST_GPU"];
+const OTHER_VARIABLES: &[&str] =
+    &["HETERO_CONFIG", "HETERO_LOG", "HETERO_CACHE", "HETERO_TEST_GPU", "HETERO_TEST_BROWSER"];
 
 /// All settings, typed. Field names are the keys of `config/default.toml`, where each is documented.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

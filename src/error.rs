@@ -60,6 +60,10 @@ pub enum Error {
     #[error("verification failed: {0}")]
     Verification(String),
 
+    /// Slower than an earlier measurement, and the user asked to fail then.
+    #[error("slower than before: {0}")]
+    Slower(String),
+
     /// Stopped by a signal; the number is the signal's.
     #[error("stopped by signal {0}; nothing was written")]
     Signal(i32),
@@ -88,7 +92,7 @@ impl std::fmt::Display for Place {
 
 impl Error {
     /// The exit code of `DESIGN`'s table: 1 internal, 2 usage, 3 bad input, 4 bad model, 5 device unavailable,
-    /// 6 device failed, 7 host resource, 8 verification, 128+n signal n.
+    /// 6 device failed, 7 host resource, 8 verification or slower than allowed, 128+n signal n.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -99,7 +103,7 @@ impl Error {
             Error::Unavailable { .. } => 5,
             Error::Device { .. } => 6,
             Error::Resource(_) => 7,
-            Error::Verification(_) => 8,
+            Error::Verification(_) | Error::Slower(_) => 8,
             Error::Signal(number) => u8::try_from(128 + number).unwrap_or(130),
         }
     }
@@ -149,6 +153,7 @@ mod tests {
         assert_eq!(device(|backend, why| Error::Device { backend, why }).exit_code(), 6);
         assert_eq!(Error::Resource(String::new()).exit_code(), 7);
         assert_eq!(Error::Verification(String::new()).exit_code(), 8);
+        assert_eq!(Error::Slower(String::new()).exit_code(), 8);
         assert_eq!(Error::Signal(2).exit_code(), 130);
         assert_eq!(Error::Signal(15).exit_code(), 143);
     }

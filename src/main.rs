@@ -1,6 +1,5 @@
 //! The `hetero` program: parses the command line, runs the command, turns an error into its line and exit code.
 
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use hetero::backend::BACKENDS;
 use hetero::error::{Error, Result};
 use hetero::exec::Control;
 use hetero::workloads::WORKLOADS;
-use hetero::{calibrate, cli, config, report, run, signals};
+use hetero::{calibrate, cli, config, report, run, signals, sweep};
 
 fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
@@ -65,6 +64,12 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             signals::watch(&control);
             calibrate::command(own, &settings, &control, &mut std::io::stdout().lock())
         }
+        ("compare", own) => {
+            let control = Arc::new(Control::default());
+            signals::watch(&control);
+            let settings = cli::settings(matches, Some(own))?.config()?;
+            sweep::command(own, &settings, &control, &mut std::io::stdout().lock())
+        }
         ("devices", own) => {
             let settings = cli::settings(matches, None)?.config()?;
             print(&run::devices(&settings, own.get_flag("json")))
@@ -105,12 +110,8 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
     }
 }
 
-/// Writes to stdout. A reader that has gone (`| head`) is no error.
 fn print(text: &str) -> Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Resource(format!("stdout: {e}"))),
-        _ => Ok(()),
-    }
+    report::emit(&mut std::io::stdout().lock(), text)
 }
 
 /// Logs on stderr when asked for: `-v`, `-vv`, or a filter in `HETERO_LOG`.

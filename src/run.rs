@@ -77,12 +77,7 @@ pub fn command(
         "markdown" => report::markdown::markdown(&report),
         _ => report::table::table(&report, style(config.report.ascii)),
     };
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            return Err(Error::Resource(format!("stdout: {e}")));
-        }
-        _ => {}
-    }
+    report::emit(out, &text)?;
     wrong.map_or(unsolved, Err)
 }
 
@@ -130,13 +125,7 @@ pub fn compare(
         _ => names(&config.run.backend)?,
     };
     let baselines = if config.run.baseline == "none" { Vec::new() } else { names(&config.run.baseline)? };
-    let rule = sampler::Rule {
-        runs: (config.run.runs > 0).then_some(config.run.runs),
-        min_runs: config.run.min_runs,
-        max_runs: config.run.max_runs,
-        budget_seconds: config.run.budget,
-        ..sampler::Rule::default()
-    };
+    let rule = sampler::Rule::from(&config.run);
     let (mut rows, mut skipped) = (Vec::new(), Vec::new());
     // Those that were asked for come first: when one of them cannot run, nobody waits for a baseline to learn it.
     for id in &wanted {
@@ -206,8 +195,11 @@ fn measure_ceilings(rows: &mut [Measured], config: &Config, control: &Control) -
     Ok(())
 }
 
-/// Seconds that one run of `job` on the host backend `id` would take.
-fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Result<f64> {
+/// Seconds that one run of `job` on the host backend `id` would take; 0 for a device.
+///
+/// # Errors
+/// Those of opening the backend and of the chunk loop.
+pub fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Result<f64> {
     if backend::parse(id)?.0.device {
         return Ok(0.0); // opening a device to predict its time would cost more than it saves
     }
@@ -225,7 +217,10 @@ fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> Resul
 }
 
 /// The backends in a list with commas, each checked and once.
-fn names(list: &str) -> Result<Vec<String>> {
+///
+/// # Errors
+/// [`Error::Usage`] for a name that is not there, or when there is none.
+pub fn names(list: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
     for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
         if id != HYBRID {

@@ -1,7 +1,9 @@
 //! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
 
+mod browser;
 mod calibrate;
 mod cli;
+mod compare;
 mod conformance;
 mod eigen;
 #[cfg(unix)]

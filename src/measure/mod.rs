@@ -1,5 +1,6 @@
 //! Measuring: repeated runs, their statistics, what limits them, and whether the answer is right.
 
+pub mod breakeven;
 pub mod ceilings;
 pub mod limit;
 pub mod observe;

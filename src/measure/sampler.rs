@@ -1,10 +1,12 @@
 //! How often a run is repeated. Time comes from the runs' own phases, never from a clock in here.
 
+use serde::Serialize;
+
 use crate::backend::Phases;
 use crate::error::{Error, Result};
 
 /// When enough runs are made.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Rule {
     /// `--runs`: exactly this many, whatever they take. `None` leaves it to the rest of the rule.
     pub runs: Option<u32>,
@@ -22,6 +24,19 @@ pub struct Rule {
 impl Default for Rule {
     fn default() -> Self {
         Self { runs: None, min_runs: 5, max_runs: 30, budget_seconds: 3.0, warm_up: 1 }
+    }
+}
+
+impl From<&crate::config::Run> for Rule {
+    /// What the settings ask for.
+    fn from(settings: &crate::config::Run) -> Self {
+        Self {
+            runs: (settings.runs > 0).then_some(settings.runs),
+            min_runs: settings.min_runs,
+            max_runs: settings.max_runs,
+            budget_seconds: settings.budget,
+            ..Self::default()
+        }
     }
 }
 

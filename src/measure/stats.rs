@@ -1,7 +1,7 @@
 //! Statistics of repeated timings that assume nothing about their distribution: medians, intervals from order
 //! statistics, ratios, verdicts.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The coverage that an interval aims for.
 const CONFIDENCE: f64 = 0.95;
@@ -15,7 +15,7 @@ const LEAST_COVERAGE: f64 = 0.9;
 pub const SAME_WITHIN: f64 = 1.05;
 
 /// A sample in five numbers: the JSON report's `seconds`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The middle value; the mean of the two middle ones when `n` is even.
     pub median: f64,

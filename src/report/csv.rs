@@ -26,7 +26,7 @@ pub fn csv(report: &Report) -> String {
     out
 }
 
-fn line<'f>(out: &mut String, fields: impl Iterator<Item = &'f str>) {
+pub(super) fn line<'f>(out: &mut String, fields: impl Iterator<Item = &'f str>) {
     for (i, field) in fields.enumerate() {
         let quoted = field.contains([',', '"', '\n', '\r']);
         let comma = if i > 0 { "," } else { "" };
@@ -40,7 +40,7 @@ fn line<'f>(out: &mut String, fields: impl Iterator<Item = &'f str>) {
 }
 
 /// All digits of a number; nothing for one that is not there or not finite.
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     value.filter(|value| value.is_finite()).map_or_else(String::new, |value| format!("{value:?}"))
 }
 

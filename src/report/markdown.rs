@@ -51,12 +51,12 @@ pub fn markdown(report: &Report) -> String {
     out
 }
 
-fn row(out: &mut String, cells: &[&str]) {
+pub(super) fn row(out: &mut String, cells: &[&str]) {
     let _ = writeln!(out, "| {} |", cells.join(" | "));
 }
 
 /// `value` on one line, with nothing that Markdown or HTML would take for markup.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     let clean = Style::default().clean(value);
     let mut out = String::with_capacity(clean.len());
     let mut before = ' ';

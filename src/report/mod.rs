@@ -5,6 +5,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::backend::{AdapterFacts, BackendFacts, Phases};
+use crate::error::{self, Error};
 use crate::job::{Answer, Input, Precision};
 use crate::machine::Machine;
 use crate::measure::limit::{self, Ceilings, Limit, Totals};
@@ -13,6 +14,7 @@ use crate::measure::verify::Verification;
 
 pub mod csv;
 pub mod devices;
+pub mod html;
 pub mod json;
 pub mod list;
 pub mod markdown;
@@ -20,6 +22,7 @@ pub mod plan;
 pub mod profile;
 pub mod progress;
 pub mod style;
+pub mod sweep;
 pub mod table;
 pub mod trace;
 
@@ -30,6 +33,17 @@ pub const SCHEMA: &str = "hetero.report/1";
 
 /// What software adapters are always called.
 pub const SOFTWARE: &str = "software adapter, not a GPU";
+
+/// Writes a form to stdout. A reader that has gone (`| head`) is no error.
+///
+/// # Errors
+/// [`Error::Resource`] when it cannot be written.
+pub fn emit(out: &mut dyn std::io::Write, text: &str) -> error::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::Resource(format!("stdout: {e}"))),
+        _ => Ok(()),
+    }
+}
 
 /// Everything that a run found out.
 #[derive(Debug, Clone, PartialEq, Serialize)]

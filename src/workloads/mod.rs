@@ -59,6 +59,30 @@ pub trait Workload: Sync {
     /// # Errors
     /// [`Error::Resource`] when the size does not fit.
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>>;
+
+    /// The names of the jobs of [`Workload::sized`], the main one first.
+    ///
+    /// # Errors
+    /// As [`Workload::sized`].
+    fn variants(&self) -> Result<Vec<String>> {
+        let jobs = self.sized(1, &Context { seed: 0 })?;
+        Ok(jobs.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// One of the jobs of [`Workload::sized`], for sweeps over sizes: only this one need fit in memory, and what
+    /// [`Workload::sized`] cuts short to keep tests short is not cut here.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a variant that is not there at this size; [`Error::Resource`] when it does not fit.
+    fn sized_variant(&self, items: u64, variant: &str, context: &Context) -> Result<Box<dyn Job>> {
+        let found = self.sized(items, context)?.into_iter().find(|(name, _)| name == variant);
+        found.map(|(_, job)| job).ok_or_else(|| no_variant(self.name(), variant, items))
+    }
+}
+
+/// The error of [`Workload::sized_variant`] when there is no such job.
+fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
+    Error::Usage(format!("{workload} has no variant '{variant}' with {} items", crate::units::grouped(items)))
 }
 
 /// Every workload, in the order of `hetero list`.

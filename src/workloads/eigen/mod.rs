@@ -232,17 +232,27 @@ impl Workload for EigenWorkload {
         Ok(Box::new(EigenJob { batch, values, vectors: args.get_flag("vectors"), seed: context.seed }))
     }
 
-    /// Matrices of order 12, at most some hundreds: a sweep over the number of matrices would only repeat them.
+    /// At most some hundreds of matrices: tests and benches of more would only repeat them.
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
-        let job = |count: u64, order: u64, vectors: bool| -> Result<Box<dyn Job>> {
-            let batch = Batch::generate(count, order, context.seed)?;
-            Ok(Box::new(EigenJob { batch, values: Values::Abs, vectors, seed: context.seed }))
+        let job = |(name, order, vectors, most): (&str, _, _, _)| -> Result<(String, Box<dyn Job>)> {
+            Ok((name.into(), generated(items.min(most), order, vectors, context)?))
         };
-        let count = items.min(512);
-        Ok(vec![
-            ("eigen 12x12".into(), job(count, 12, false)?),
-            ("eigen 12x12 vectors".into(), job(count, 12, true)?),
-            ("eigen 67x67".into(), job(count.min(8), 67, false)?),
-        ])
+        VARIANTS.into_iter().map(job).collect()
     }
+
+    fn sized_variant(&self, items: u64, variant: &str, context: &Context) -> Result<Box<dyn Job>> {
+        match VARIANTS.into_iter().find(|(name, ..)| *name == variant) {
+            Some((_, order, vectors, _)) => generated(items, order, vectors, context),
+            None => Err(super::no_variant(self.name(), variant, items)),
+        }
+    }
+}
+
+/// The generated jobs: name, order of the matrices, with eigenvectors or not, and how many make a test.
+const VARIANTS: [(&str, u64, bool, u64); 3] =
+    [("eigen 12x12", 12, false, 512), ("eigen 12x12 vectors", 12, true, 512), ("eigen 67x67", 67, false, 8)];
+
+fn generated(count: u64, order: u64, vectors: bool, context: &Context) -> Result<Box<dyn Job>> {
+    let batch = Batch::generate(count, order, context.seed)?;
+    Ok(Box::new(EigenJob { batch, values: Values::Abs, vectors, seed: context.seed }))
 }

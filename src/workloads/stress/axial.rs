@@ -82,15 +82,15 @@ pub fn prepare(args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
     Ok(Box::new(AxialJob::new(model)))
 }
 
-/// Generated jobs of `items` elements: with all lengths 1, and with lengths.
+/// The generated jobs: name, and whether bars have lengths of their own.
+pub const VARIANTS: [(&str, bool); 2] = [("axial", false), ("axial lengths", true)];
+
+/// A job of `items` generated bars.
 ///
 /// # Errors
-/// [`Error::Resource`] when they do not fit in memory.
-pub fn sized(items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
-    let job = |lengths| -> Result<Box<dyn Job>> {
-        Ok(Box::new(AxialJob::new(Model::generate(items, lengths, context.seed)?)))
-    };
-    Ok(vec![("axial".into(), job(false)?), ("axial lengths".into(), job(true)?)])
+/// [`crate::error::Error::Resource`] when they do not fit in memory.
+pub fn generated(items: u64, lengths: bool, context: &Context) -> Result<Box<dyn Job>> {
+    Ok(Box::new(AxialJob::new(Model::generate(items, lengths, context.seed)?)))
 }
 
 struct AxialJob {

@@ -12,6 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use super::{Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::formats::materials::read_materials;
+use crate::formats::mesh::CellKind;
 use crate::formats::read_mesh;
 use crate::job::Job;
 use crate::numeric::elements::{Integration, VARIANTS};
@@ -174,22 +175,40 @@ impl Workload for StressWorkload {
     }
 
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
-        let mut jobs = axial::sized(items, context)?;
+        let mut jobs = Vec::new();
+        for (name, lengths) in axial::VARIANTS {
+            jobs.push((name.to_string(), axial::generated(items, lengths, context)?));
+        }
         for (kind, integration, name) in VARIANTS {
             if items > EVERY_ELEMENT_UP_TO && !["tet4", "hex8"].contains(&name) {
                 continue;
             }
-            let mesh = generate::box_mesh(kind, items, context.seed)?;
-            let options = SolidOptions {
-                young: Some(2.1e11),
-                poisson: Some(0.3),
-                integration: Some(integration),
-                ..SolidOptions::default()
-            };
-            jobs.push((name.to_string(), Box::new(solid::prepare(mesh, &options)?)));
+            jobs.push((name.to_string(), generated(kind, integration, items, context)?));
         }
         Ok(jobs)
     }
+
+    fn sized_variant(&self, items: u64, variant: &str, context: &Context) -> Result<Box<dyn Job>> {
+        if let Some((_, lengths)) = axial::VARIANTS.into_iter().find(|(name, _)| *name == variant) {
+            return axial::generated(items, lengths, context);
+        }
+        match VARIANTS.into_iter().find(|(_, _, name)| *name == variant) {
+            Some((kind, integration, _)) => generated(kind, integration, items, context),
+            None => Err(super::no_variant(self.name(), variant, items)),
+        }
+    }
+}
+
+/// About `items` elements of one kind that fill a box, with displacements.
+fn generated(kind: CellKind, integration: Integration, items: u64, context: &Context) -> Result<Box<dyn Job>> {
+    let mesh = generate::box_mesh(kind, items, context.seed)?;
+    let options = SolidOptions {
+        young: Some(2.1e11),
+        poisson: Some(0.3),
+        integration: Some(integration),
+        ..SolidOptions::default()
+    };
+    Ok(Box::new(solid::prepare(mesh, &options)?))
 }
 
 fn solid_options(args: &ArgMatches) -> Result<SolidOptions> {
