@@ -1,5 +1,5 @@
 # `make run` and `make test` set up all they need on a fresh machine with a Rust toolchain.
-.PHONY: run test lint unit doc bench bench-peers setup setup-browser clean
+.PHONY: run test lint unit doc bench bench-peers bench-regret setup setup-browser clean
 
 CARGO ?= cargo
 # Some Vulkan loaders complain on stderr when a machine without a session does not set it.
@@ -34,6 +34,12 @@ bench:
 bench-peers: setup
 	$(CARGO) build --release --locked
 	benches/peers/run.sh
+
+# What auto costs: the end-to-end time of what it chooses beside the best, for every workload and size.
+bench-regret: setup
+	$(CARGO) build --release --locked
+	./target/release/hetero calibrate --quiet
+	$(CARGO) bench --locked --bench regret
 
 setup:
 	@command -v $(CARGO) >/dev/null || { echo "Rust is missing: install it with rustup (the stable toolchain)"; exit 1; }

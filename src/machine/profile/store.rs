@@ -29,7 +29,8 @@ impl Key {
     #[must_use]
     pub fn of(machine: &Machine) -> Self {
         Self {
-            version: env!("CARGO_PKG_VERSION").into(),
+            // A build without optimisation is another program where time is concerned.
+            version: format!("{}{}", env!("CARGO_PKG_VERSION"), if cfg!(debug_assertions) { " (debug)" } else { "" }),
             cpu: machine.cpu.clone(),
             threads: machine.usable_threads,
             simd: machine.simd.into(),
