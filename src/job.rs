@@ -125,6 +125,12 @@ pub trait Kernel: Send + Sync {
     /// Cost of one item.
     fn work(&self) -> Work;
 
+    /// Tells kernels of one name apart whose speed per unit of declared work differs (another algorithm, another size of
+    /// an item), so that one's times are not taken for the other's.
+    fn variant(&self) -> u64 {
+        0
+    }
+
     /// Equivalence class against the reference.
     fn class(&self) -> Class;
 
