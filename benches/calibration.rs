@@ -1,6 +1,7 @@
 //! How well a profile predicts: every workload at sizes that calibration did not run, on every backend, predicted from
 //! the stored profile (`hetero calibrate` first) and measured. Prints one row a job and the median and worst ratio.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use hetero::backend::{self, Phases};
@@ -29,15 +30,16 @@ fn main() {
         let Ok(mut backend) = backend::open(&known.id, &options) else { continue };
         let mut ratios = Vec::new();
         for workload in WORKLOADS {
-            let mut last = 0;
+            let mut done = HashSet::new();
             for size in SIZES {
                 let Ok(jobs) = workload.sized(size, &Context { seed: 7 }) else { continue };
                 for (variant, job) in &jobs {
                     let items = job.input().items;
-                    if items == last && jobs.len() == 1 || known.adapter.is_some() && job.stays_on_cpu().is_some() {
+                    if !done.insert((variant.clone(), items))
+                        || (known.adapter.is_some() && job.stays_on_cpu().is_some())
+                    {
                         continue;
                     }
-                    last = items;
                     if let Some((predicted, measured)) = compare(workload.name(), job.as_ref(), known, backend.as_mut())
                     {
                         let ratio = predicted / measured;

@@ -131,6 +131,12 @@ pub trait Kernel: Send + Sync {
         self.items() as f64 * self.work().cost()
     }
 
+    /// Tells kernels of one name apart whose speed per unit of declared work differs (another algorithm, another size of
+    /// an item), so that one's times are not taken for the other's.
+    fn variant(&self) -> u64 {
+        0
+    }
+
     /// Equivalence class against the reference.
     fn class(&self) -> Class;
 

@@ -19,13 +19,13 @@ pub fn total_cost(steps: &[Step<'_>]) -> f64 {
     steps.iter().map(|step| step.kernel().size()).sum()
 }
 
-/// What tells the code of `kernel` from an older one of the same name: on a device a hash of its WGSL text, 0 without
-/// one; on the host 0, where the code is the version's.
+/// What tells the code of `kernel` from another of the same name: on a device a hash of its WGSL text and its
+/// [`Kernel::variant`]; on the host, and where there is no text, the variant alone, since the code is the version's.
 #[must_use]
 pub fn kernel_hash(kernel: &dyn Kernel, device: bool) -> u64 {
-    let Some(slot) = device.then(|| kernel.gpu().ok()).flatten() else { return 0 };
+    let Some(slot) = device.then(|| kernel.gpu().ok()).flatten() else { return kernel.variant() };
     let mut hasher = DefaultHasher::new();
-    slot.source.hash(&mut hasher);
+    (&slot.source, kernel.variant()).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -137,8 +137,8 @@ pub struct KernelProfile {
     pub name: String,
     /// The precision that it was built for.
     pub precision: String,
-    /// A hash of its code as far as that can be seen: of the WGSL text on a device, 0 on the host, where the code is the
-    /// version's.
+    /// What tells its code from another of the same name, as far as that can be seen: see
+    /// [`crate::job::kernel_hash`].
     #[serde(default)]
     pub hash: u64,
     /// Seconds to compile it.
@@ -253,8 +253,8 @@ impl BackendProfile {
     }
 }
 
-/// Texts of one kernel that are kept.
-const VARIANTS: usize = 4;
+/// Texts and variants of one kernel that are kept.
+const VARIANTS: usize = 8;
 
 /// Seconds to copy `bytes`, from the rates measured around that size (log-log between them, the nearest one outside).
 #[must_use]

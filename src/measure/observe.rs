@@ -109,13 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_of_the_text_on_a_device_and_none_on_the_host() {
+    fn a_hash_is_of_the_text_on_a_device_and_of_the_variant_everywhere() {
         let jobs = workloads::find("stress").unwrap().sized(100, &Context { seed: 1 }).unwrap();
         let hash = |at: usize, device: bool| {
             let steps = jobs[at].1.steps(Precision::F32).unwrap();
             kernel_hash(steps[0].kernel(), device)
         };
         assert_eq!(hash(0, false), 0);
+        let eigen = workloads::find("eigen").unwrap().sized(4, &Context { seed: 1 }).unwrap();
+        let eigen: Vec<u64> =
+            eigen.iter().map(|(_, job)| kernel_hash(job.steps(Precision::F64).unwrap()[0].kernel(), false)).collect();
+        assert!(eigen[0] != eigen[1] && eigen[1] != eigen[2] && eigen[0] != eigen[2], "{eigen:?}");
         assert_ne!(hash(0, true), 0);
         assert_eq!(hash(0, true), hash(0, true));
         assert_ne!(hash(0, true), hash(jobs.len() - 1, true));

@@ -61,7 +61,7 @@ fn find<'k>(known: &'k BackendProfile, step: &StepDemand) -> Option<&'k crate::m
     let hash = match (&known.adapter, &step.device) {
         (Some(_), Ok(device)) => device.hash,
         (Some(_), Err(_)) => return None,
-        (None, _) => 0,
+        (None, _) => step.hash,
     };
     known.kernel(step.kernel, step.precision.name(), hash)
 }

@@ -36,6 +36,8 @@ pub struct StepDemand {
     pub size: f64,
     /// Its equivalence class.
     pub class: Class,
+    /// What tells its code on the host from others of the same name.
+    pub hash: u64,
     /// Whether it adds to sums that all items share.
     pub shares_sums: bool,
     /// Whether it is one solve that is not cut.
@@ -88,6 +90,7 @@ impl Demand {
                 work: kernel.work(),
                 size: kernel.size(),
                 class: kernel.class(),
+                hash: kernel_hash(kernel, false),
                 shares_sums: kernel.fold_words() > 0,
                 whole: matches!(step, Step::Whole(_)),
                 device: form,

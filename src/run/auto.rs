@@ -6,7 +6,7 @@ use crate::backend::{self, BACKENDS};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::exec::Control;
-use crate::job::{Job, Precision, Step};
+use crate::job::{Job, Precision, Step, kernel_hash};
 use crate::machine::Machine;
 use crate::machine::profile::{AdapterKey, Found, Key, Profile, Times};
 use crate::measure::probe;
@@ -225,8 +225,8 @@ fn probe_unknown(
 ) -> Result<()> {
     for step in steps {
         let Step::Kernel(kernel) = step else { continue };
-        let (name, precision) = (kernel.name(), kernel.precision().name());
-        let known = knowledge.profile.backend(id).and_then(|k| k.kernel(name, precision, 0));
+        let (name, precision, hash) = (kernel.name(), kernel.precision().name(), kernel_hash(kernel.as_ref(), false));
+        let known = knowledge.profile.backend(id).and_then(|k| k.kernel(name, precision, hash));
         if known.is_some_and(|known| !known.curve.is_empty()) || kernel.items() == 0 {
             continue;
         }
@@ -234,7 +234,7 @@ fn probe_unknown(
         let (items, seconds) = probe::rate(kernel.as_ref(), backend.as_mut(), PROBE, control)?;
         let times = Times { kernel: seconds, ..Times::default() };
         let cost = kernel.size() * items as f64 / kernel.items() as f64;
-        knowledge.profile.backend_mut(id, None, threads).kernel_mut(name, precision, 0).curve.add(cost, &times);
+        knowledge.profile.backend_mut(id, None, threads).kernel_mut(name, precision, hash).curve.add(cost, &times);
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ fn another_adapter_driver_or_code_starts_anew() {
     assert!(known(&profile, 7) && !known(&profile, 8));
     profile.backend_mut("gpu", Some(&adapter("1")), 1).kernel_mut("pi", "integer", 8);
     assert!(known(&profile, 8) && known(&profile, 7), "one name may stand for several texts");
-    for hash in [9, 10, 11, 8] {
+    for hash in [9, 10, 11, 12, 13, 14, 15, 8] {
         profile.backend_mut("gpu", Some(&adapter("1")), 1).kernel_mut("pi", "integer", hash);
     }
     assert!(known(&profile, 8) && !known(&profile, 7), "and old code is forgotten in time");

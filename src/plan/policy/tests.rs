@@ -109,6 +109,7 @@ fn demand(kernel: &'static str, work: Work, items: f64) -> Demand {
         work,
         size: items * work.cost(),
         class: Class::Bounded,
+        hash: 0,
         shares_sums: false,
         whole: false,
         device: Ok(device),

@@ -146,6 +146,11 @@ impl Kernel for Eigen<'_> {
         }
     }
 
+    /// Orders within a factor of two, with or without vectors: small matrices spend their time elsewhere than large ones.
+    fn variant(&self) -> u64 {
+        2 * u64::from(self.batch.order.max(1).ilog2()) + u64::from(self.vectors)
+    }
+
     fn class(&self) -> Class {
         Class::Residual
     }

@@ -116,6 +116,10 @@ impl Kernel for Pi {
         Work { flops, bytes_read: 0.0, bytes_written: 0.0 }
     }
 
+    fn variant(&self) -> u64 {
+        u64::from(self.lattice.stream())
+    }
+
     fn class(&self) -> Class {
         Class::Exact
     }
