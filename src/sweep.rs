@@ -59,8 +59,8 @@ impl Request {
 /// `hetero compare <workload>`: measures, writes the comparison to `out` and to the files that were asked for.
 ///
 /// # Errors
-/// Whatever stops it. A failed verification, a failed device or (with `--fail-if slower`) a row that became slower is the
-/// error after everything was printed; with a failed verification nothing is saved for later comparisons.
+/// Whatever stops it. A failed verification, a failed device or (with `--fail-if slower`) a row that became slower is
+/// the error after everything was printed; with a failed verification nothing is saved for later comparisons.
 pub fn command(args: &ArgMatches, config: &Config, control: &Arc<Control>, out: &mut dyn Write) -> Result<()> {
     let request = Request::read(args)?;
     let file = |id: &str| args.get_one::<PathBuf>(id).map(PathBuf::as_path);
@@ -238,8 +238,8 @@ fn passes(rule: Rule) -> (Rule, Option<Rule>) {
     (half(1), more.then(|| Rule { min_runs: half(0).min_runs.max(1), ..half(0) }))
 }
 
-/// The second pass: adds its runs to those of every row. What disturbs a machine for some seconds then shows as scatter and
-/// not as a row that is certainly slow.
+/// The second pass: adds its runs to those of every row. What disturbs a machine for some seconds then shows as scatter
+/// and not as a row that is certainly slow.
 fn measure_again(
     request: &Request,
     rule: Rule,

@@ -1,6 +1,6 @@
-//! The page of `hetero compare --html` in a real browser, driven over its debugging pipe: nothing is requested, nothing is
-//! complained about, it fits narrow and wide windows in both colour schemes, and keyboards and screen readers reach all of
-//! it. Without Chromium this skips; `HETERO_TEST_BROWSER=require` makes that a failure.
+//! The page of `hetero compare --html` in a real browser, driven over its debugging pipe: nothing is requested, nothing
+//! is complained about, it fits narrow and wide windows in both colour schemes, and keyboards and screen readers reach
+//! all of it. Without Chromium this skips; `HETERO_TEST_BROWSER=require` makes that a failure.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};

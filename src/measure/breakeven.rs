@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::stats::{Ratio, SAME_WITHIN, Verdict};
 
-/// The smallest size from which on a backend stays faster, as far as the measured sizes tell. Sizes are numbers of items.
+/// The smallest size from which on a backend stays faster, as far as the measured sizes tell. Sizes are numbers of
+/// items.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum BreakEven {
@@ -50,12 +51,13 @@ enum Crossing {
 
 /// The break-even of a backend against another one, from how many times as fast it was at each size.
 ///
-/// Between two sizes `ln(ratio)` is a straight line over `ln(size)`, as time curves that are powers of the size make it.
-/// The break-even is the last size at which the line of the medians is not above zero. The interval is made the same way
-/// from the line through the upper ends of the ratios' intervals (optimistic) and through their lower ends
+/// Between two sizes `ln(ratio)` is a straight line over `ln(size)`, as time curves that are powers of the size make
+/// it. The break-even is the last size at which the line of the medians is not above zero. The interval is made the
+/// same way from the line through the upper ends of the ratios' intervals (optimistic) and through their lower ends
 /// (pessimistic): whenever all true ratios lie in their intervals, and between the sizes on lines, the true break-even
 /// lies in it. Each interval is taken at least as wide as 5 % to both sides ([`SAME_WITHIN`]), so that a size counts as
-/// faster exactly when its verdict is `faster`, and at a size whose verdict is missing for lack of runs nothing is known.
+/// faster exactly when its verdict is `faster`, and at a size whose verdict is missing for lack of runs nothing is
+/// known.
 ///
 /// `speedups` may be in any order; sizes that are not positive or ratios that are not positive numbers are left out.
 #[must_use]

@@ -1,5 +1,6 @@
-//! The comparison as one page: charts as inline SVG, every number in tables, light and dark, for keyboards, screen readers
-//! and printers. Nothing is loaded: the page's own policy forbids it, and allows the one style sheet by its hash.
+//! The comparison as one page: charts as inline SVG, every number in tables, light and dark, for keyboards, screen
+//! readers and printers. Nothing is loaded: the page's own policy forbids it, and allows the one style sheet by its
+//! hash.
 
 use std::fmt::Write;
 

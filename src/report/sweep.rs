@@ -1,5 +1,5 @@
-//! A comparison of backends over sizes: one plain value that holds all of it, and its forms. [`build`] makes it from what
-//! was measured; [`against`] holds it against an earlier one. Pure: the same inputs give the same comparison.
+//! A comparison of backends over sizes: one plain value that holds all of it, and its forms. [`build`] makes it from
+//! what was measured; [`against`] holds it against an earlier one. Pure: the same inputs give the same comparison.
 
 use serde::Serialize;
 

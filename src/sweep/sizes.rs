@@ -10,8 +10,9 @@ const A_DECADE: f64 = 2.0;
 /// More would take hours and tell nothing new.
 const MOST: u64 = 200;
 
-/// Reads `text`: a list of sizes, or a range `A..B` of which `points` are taken, each a fixed factor above the one before.
-/// Ascending; the ends of a range are exact, sizes between are rounded to two digits where they are far enough apart.
+/// Reads `text`: a list of sizes, or a range `A..B` of which `points` are taken, each a fixed factor above the one
+/// before. Ascending; the ends of a range are exact, sizes between are rounded to two digits where they are far enough
+/// apart.
 ///
 /// # Errors
 /// [`Error::Usage`] for anything else, for 0, and for a size that is named twice.

@@ -1,5 +1,5 @@
-//! Curves as inline SVG, log over log: a line, a mark and an interval bar for each backend's points, names at the ends of
-//! the lines. Colours come from the page's style sheet; no meaning hangs on them, since marks and dashes differ too.
+//! Curves as inline SVG, log over log: a line, a mark and an interval bar for each backend's points, names at the ends
+//! of the lines. Colours come from the page's style sheet; no meaning hangs on them, since marks and dashes differ too.
 
 use std::fmt::Write;
 
@@ -201,8 +201,8 @@ impl Chart {
     }
 }
 
-/// Ascending positions at least `gap` apart inside the range, each as near to its `wanted` one as pushing down and then up
-/// leaves it.
+/// Ascending positions at least `gap` apart inside the range, each as near to its `wanted` one as pushing down and then
+/// up leaves it.
 fn spread(wanted: &[f64], gap: f64, [low, high]: [f64; 2]) -> Vec<f64> {
     let mut placed: Vec<f64> = wanted.to_vec();
     // Two that are too close move apart by the same amount.

@@ -1,4 +1,5 @@
-//! The page without a browser: its text is escaped, its structure sound, its colours readable. `tests/browser.rs` opens it.
+//! The page without a browser: its text is escaped, its structure sound, its colours readable. `tests/browser.rs` opens
+//! it.
 
 use super::*;
 use crate::report::sweep::samples;

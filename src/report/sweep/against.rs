@@ -1,5 +1,5 @@
-//! A comparison held against an earlier one, row by row. The earlier one comes from a file, so nothing in it is believed
-//! before it is checked.
+//! A comparison held against an earlier one, row by row. The earlier one comes from a file, so nothing in it is
+//! believed before it is checked.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -16,8 +16,8 @@ fn runs(seconds: f64, copies: f64) -> Vec<Phases> {
         .collect()
 }
 
-/// seq, cpu and gpu at `sizes`. The cpu has 5 us of start-up and 1 ns an item, seq 4 ns an item, the gpu 80 us of start-up,
-/// 0.2 ns of copies and 0.1 ns of computing an item, and 100 ms to open and compile once.
+/// seq, cpu and gpu at `sizes`. The cpu has 5 us of start-up and 1 ns an item, seq 4 ns an item, the gpu 80 us of
+/// start-up, 0.2 ns of copies and 0.1 ns of computing an item, and 100 ms to open and compile once.
 pub(crate) fn inputs(sizes: &[u64]) -> Inputs {
     let mut points = Vec::new();
     for &size in sizes {

@@ -1,4 +1,5 @@
-//! The comparison on a terminal: the backends, every row, the curves, the break-even sizes, what changed, what is wrong.
+//! The comparison on a terminal: the backends, every row, the curves, the break-even sizes, what changed, what is
+//! wrong.
 
 use super::{Against, Start, Sweep, answer, curves};
 use crate::measure::breakeven::BreakEven;

@@ -20,23 +20,26 @@ impl Sweep {
         let passes = format!("{} {}", self.rules.passes, if self.rules.passes == 1 { "pass" } else { "passes" });
         vec![
             format!(
-                "{count}, in {passes} over all rows, each after {warm_up} warm-up; all are kept. Each time is their median with an interval from order \
-                 statistics that covers the true median with at least 95 % (fewer than 6 runs: less, see coverage in the JSON \
-                 form), whatever the distribution."
+                "{count}, in {passes} over all rows, each after {warm_up} warm-up; all are kept. Each time is their median \
+                 with an interval from order statistics that covers the true median with at least 95 % (fewer than 6 \
+                 runs: less, see coverage in the JSON form), whatever the distribution."
             ),
             "Every row was verified: sampled items were recomputed by the one-thread f64 reference, and the workload's \
              independent check was made. A row that fails has no times."
                 .into(),
-            format!("Cold process: {}. One cold start was timed, so its interval is that of the warm runs; the process and the \
-                 threads of its pool are there already.", Start::Cold.about()),
+            format!(
+                "Cold process: {}. One cold start was timed, so its interval is that of the warm runs; the process and \
+                 the threads of its pool are there already.",
+                Start::Cold.about()
+            ),
             format!("Warm, data on the host: {}.", Start::Warm.about()),
             format!("Data on the device: {}.", Start::Kernel.about()),
             "A ratio's interval is made of both times' intervals. Verdicts: same when all of it is within 5 %, faster or \
              slower when all of it and at least 5 % are on one side of 1, otherwise unclear."
                 .into(),
             "Break-even: the smallest size from which on the backend stays faster, on straight lines between the measured \
-             sizes in log-log. Its interval lies between the crossings of the optimistic and the pessimistic ends of the \
-             ratios' intervals, each taken at least 5 % wide."
+             sizes in log-log. Its interval lies between the crossings of the optimistic and the pessimistic ends of \
+             the ratios' intervals, each taken at least 5 % wide."
                 .into(),
             format!(
                 "A row is not measured when one run is predicted to take longer than {} (run.baseline_limit).",
