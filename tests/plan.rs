@@ -160,7 +160,7 @@ fn a_trace_has_a_row_per_worker_and_every_chunk() {
     let process = events.iter().find(|e| e["name"] == "process_name" && e["args"]["name"] == chosen).unwrap();
     let items: u64 = events
         .iter()
-        .filter(|e| e["pid"] == process["pid"] && e["ph"] == "X")
+        .filter(|e| e["pid"] == process["pid"] && e["args"]["doing"] == "kernel")
         .map(|e| e["args"]["items"].as_u64().unwrap())
         .sum();
     assert_eq!(items, 10_000_000, "every chunk of the last run is there once");

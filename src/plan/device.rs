@@ -73,6 +73,13 @@ pub enum Misfit {
         /// The device's limit.
         max: u64,
     },
+    /// The smallest chunk has more items than all workgroups of a dispatch handle.
+    Dispatch {
+        /// Items of the smallest chunk.
+        required: u64,
+        /// Items of the largest dispatch.
+        max: u64,
+    },
     /// The output columns do not all have numbers of the same size, which one buffer cannot hold side by side.
     Columns,
 }
@@ -107,6 +114,9 @@ impl fmt::Display for Misfit {
             ),
             Misfit::Iterations { required, max } => {
                 write!(f, "one invocation needs {required} loop iterations, this device carries out {max}; {cpu}")
+            }
+            Misfit::Dispatch { required, max } => {
+                write!(f, "its smallest chunk has {required} items, one dispatch of this device handles {max}; {cpu}")
             }
             Misfit::Columns => write!(f, "its output columns mix 4-byte and 8-byte numbers; {cpu}"),
         }
@@ -229,7 +239,11 @@ pub fn chunk_rule(kernel: &dyn Kernel, slot: &GpuSlot<'_>, limits: &DeviceLimits
         groups = groups.min(fit);
         fixed = fixed.saturating_add(budget);
     }
-    max = max.min(groups.saturating_mul(u64::from(slot.workgroup)).saturating_mul(share));
+    let dispatch = groups.saturating_mul(u64::from(slot.workgroup)).saturating_mul(share);
+    if dispatch < least {
+        return Err(Misfit::Dispatch { required: least, max: dispatch });
+    }
+    max = max.min(dispatch);
     if slot.output == GpuOutput::Columns {
         // Values are indexed with u32 in the shader.
         let values: u64 = kernel.columns().iter().map(|column| column.per_item as u64).sum();
@@ -276,8 +290,13 @@ pub fn first_chunk(kernel: &dyn Kernel) -> u64 {
 pub fn geometry(slot: &GpuSlot<'_>, grain: u64, limits: &DeviceLimits, items: u64) -> Result<Geometry, Misfit> {
     let most = share(slot, grain.max(1), limits)?;
     let unit = grain.max(1).min(slot.max_items_per_invocation.max(1));
-    let even = items.div_ceil(limits.fill.max(1)).div_ceil(unit).saturating_mul(unit);
-    let per_invocation = even.clamp(unit, most);
+    let in_units = |items: u64| items.div_ceil(unit).saturating_mul(unit);
+    let even = in_units(items.div_ceil(limits.fill.max(1)));
+    // No more invocations than the largest dispatch has, however many would keep the device busy.
+    let rows = u64::from(limits.max_workgroups.max(1));
+    let largest = rows.saturating_mul(rows).saturating_mul(u64::from(slot.workgroup.max(1)));
+    let fits = in_units(items.div_ceil(largest));
+    let per_invocation = even.max(fits).clamp(unit, most);
     let too_many = || Misfit::Iterations { required: items, max: most };
     let invocations = u32::try_from(items.div_ceil(per_invocation)).map_err(|_| too_many())?;
     let groups = invocations.div_ceil(slot.workgroup.max(1)).max(1);

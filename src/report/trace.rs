@@ -40,7 +40,7 @@ impl Event {
             name: kernel.into(),
             start: span.start,
             end: span.end,
-            args: json!({"first": span.chunk.start, "items": span.chunk.len()}),
+            args: json!({"doing": span.doing, "first": span.chunk.start, "items": span.chunk.len()}),
         }
     }
 }
