@@ -157,19 +157,21 @@ fn temperatures<Node, T: Real>(task: &Task<'_, Node>, values: usize, into: &mut 
 mod tests {
     use super::*;
     use crate::numeric::elements::{VARIANTS, tables};
-    use crate::workloads::stress::bound::take_rotation;
 
-    fn close(got: f64, want: f64, scale: f64) -> bool {
-        (got - want).abs() <= scale
+    fn task<'a, Node>(
+        tables: &'static ElementTables,
+        thermal: bool,
+        connectivity: &'a [u32],
+        rows: &'a [NodeRow],
+        nodes: &'a [Node],
+    ) -> Task<'a, Node> {
+        Task { tables, nodes, rows, connectivity, material_ids: &[], materials: &[], thermal, stream: false }
     }
 
     /// One element's values by plain code.
-    fn plain(task: &Task<'_, NodeRow>, element: usize, turn: bool) -> Vec<f64> {
+    fn plain(task: &Task<'_, NodeRow>, element: usize) -> Vec<f64> {
         let points = &task.connectivity[element * task.tables.nodes..][..task.tables.nodes];
-        let mut rows: Vec<NodeRow> = points.iter().map(|point| task.rows[*point as usize]).collect();
-        if turn {
-            take_rotation(task.tables, &mut rows);
-        }
+        let rows: Vec<NodeRow> = points.iter().map(|point| task.rows[*point as usize]).collect();
         let mut all: Vec<f64> = rows[1..].iter().flat_map(|row| (0..6).map(|c| row[c] - rows[0][c])).collect();
         if task.thermal {
             all.extend(rows.iter().map(|row| row[6]));
@@ -178,62 +180,52 @@ mod tests {
         all
     }
 
+    /// What was taken from the displacements `exact` must be W dx with one skew W for all nodes, whatever its estimate:
+    /// then dx_a . W dx_b + dx_b . W dx_a = 0 for any two nodes, and no strain has changed.
+    fn only_turned(exact: &[f64], got: &[f64]) {
+        let largest = |values: &[f64]| values.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let allowed = 3e-6 * largest(exact) * (largest(exact) + largest(got));
+        let taken = |node: usize, i: usize| exact[6 * node + 3 + i] - got[6 * node + 3 + i];
+        for a in 0..exact.len() / 6 {
+            for b in 0..=a {
+                let sum: f64 = (0..3).map(|i| exact[6 * a + i] * taken(b, i) + exact[6 * b + i] * taken(a, i)).sum();
+                assert!(sum.abs() <= allowed, "nodes {a} and {b}: {sum:e}, allowed {allowed:e}");
+            }
+        }
+    }
+
     #[test]
     fn every_level_and_count_gives_the_plain_differences_in_the_shader_s_order() {
         let random = |i: usize| ((i * 7919 + 13) % 1009) as f64 / 1009.0;
         let rows: Vec<NodeRow> = (0..64).map(|r| std::array::from_fn(|c| random(8 * r + c))).collect();
         let single: Vec<[f32; 8]> = rows.iter().map(|row| row.map(|x| x as f32)).collect();
-        for (tables, thermal) in VARIANTS
-            .iter()
-            .map(|(kind, integration, _)| tables(*kind, *integration).unwrap())
-            .zip([false, true].into_iter().cycle())
-        {
+        for (v, (kind, integration, name)) in VARIANTS.into_iter().enumerate() {
+            let (tables, thermal) = (tables(kind, integration).unwrap(), v % 2 == 1);
+            let (n, differences) = (values(tables, thermal), 6 * (tables.nodes - 1));
             for count in [1, 3, 4, 7, 16, 37] {
                 let connectivity: Vec<u32> = (0..count * tables.nodes).map(|i| (i * 37 % 61) as u32).collect();
-                let task = Task {
-                    tables,
-                    nodes: &rows[..],
-                    rows: &rows,
-                    connectivity: &connectivity,
-                    material_ids: &[],
-                    materials: &[],
-                    thermal,
-                    stream: false,
-                };
-                let rounded = Task {
-                    nodes: &single[..],
-                    rows: &rows,
-                    tables,
-                    connectivity: &connectivity,
-                    material_ids: &[],
-                    materials: &[],
-                    thermal,
-                    stream: false,
-                };
-                let n = values(tables, thermal);
+                let exact = task(tables, thermal, &connectivity, &rows, &rows);
+                let rounded = task(tables, thermal, &connectivity, &rows, &single);
                 for simd in Simd::available() {
                     let (mut double, mut mixed, mut f32s) =
                         (vec![0.0_f64; count * n], vec![0.0_f32; count * n], vec![0.0_f32; count * n]);
-                    gather_f64(simd, &task, &mut double);
-                    gather_mixed(simd, &task, &mut mixed);
+                    gather_f64(simd, &exact, &mut double);
+                    gather_mixed(simd, &exact, &mut mixed);
                     gather_f32(simd, &rounded, &mut f32s);
                     for element in 0..count {
                         let first = element / GROUP * GROUP;
                         let width = GROUP.min(count - first);
-                        let (exact, turned) = (plain(&task, element, false), plain(&task, element, true));
-                        let most = turned.iter().fold(1.0_f64, |most, x| most.max(x.abs()));
+                        let at = |v: usize| first * n + 2 * (v / 2 * width + element - first) + v % 2;
+                        let want = plain(&exact, element);
+                        let got: Vec<f64> = (0..n).map(|v| f64::from(mixed[at(v)])).collect();
                         for v in 0..n {
-                            let at = first * n + 2 * (v / 2 * width + element - first) + v % 2;
-                            let what = format!("{} {simd:?} {count} element {element} value {v}", tables.name);
-                            assert_eq!(double[at], exact[v], "{what}");
-                            assert!(close(f64::from(f32s[at]), exact[v], 1e-6), "{what}");
-                            // The rotation is estimated in f32: any estimate leaves the strain as it is.
-                            if v % 6 < 3 || v >= 6 * (tables.nodes - 1) {
-                                assert!(close(f64::from(mixed[at]), turned[v], 1e-6), "{what}");
-                            } else {
-                                assert!(close(f64::from(mixed[at]), turned[v], 1e-3 * most), "{what}");
-                            }
+                            let what = format!("{name} {simd:?} {count} element {element} value {v}");
+                            assert_eq!(double[at(v)], want[v], "{what}");
+                            assert!((f64::from(f32s[at(v)]) - want[v]).abs() <= 1e-6, "{what}");
+                            let displacement = v < differences && v % 6 >= 3;
+                            assert!(displacement || (got[v] - want[v]).abs() <= 1e-6, "{what}");
                         }
+                        only_turned(&want[..differences], &got[..differences]);
                     }
                 }
             }
