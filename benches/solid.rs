@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use hetero::backend::{self, Backend};
+use hetero::backend::{self, Backend, Phases};
 use hetero::config::{Config, Layers};
 use hetero::exec::{Control, run_step};
 use hetero::formats::mesh::CellKind;
@@ -126,6 +126,7 @@ fn stress(job: &dyn Job, rounds: usize) -> Result<()> {
     let [plain_out, cpu_out, cpu_mixed_out, gpu_out] = &mut outputs;
     let mut cpu_mixed = open("cpu", &config, job, Precision::Mixed)?;
     let control = Control::default();
+    let mut phases = Vec::new();
     let mut contenders: Vec<Contender<'_>> = vec![
         (
             "rayon loop over the reference, f64",
@@ -164,7 +165,7 @@ fn stress(job: &dyn Job, rounds: usize) -> Result<()> {
             "gpu backend, mixed, copies included",
             Box::new(|| {
                 let rule = gpu.chunks(mixed)?;
-                run_step(mixed, rule, gpu.as_mut(), gpu_out, &control)?;
+                phases.push(run_step(mixed, rule, gpu.as_mut(), gpu_out, &control)?.phases);
                 Ok(())
             }),
         ));
@@ -187,6 +188,15 @@ fn stress(job: &dyn Job, rounds: usize) -> Result<()> {
             time / items * 1e9,
             time / best
         );
+    }
+    if !phases.is_empty() {
+        let median = |phase: fn(&Phases) -> f64| {
+            let mut times: Vec<f64> = phases.iter().map(phase).collect();
+            times.sort_by(f64::total_cmp);
+            seconds(times[times.len() / 2])
+        };
+        let (upload, kernel, download) = (median(|p| p.upload), median(|p| p.kernel), median(|p| p.download));
+        println!("  of the gpu backend: upload {upload}, kernel {kernel}, download {download}");
     }
     println!("  cpu backend, f64: {:.0} % of the triad", 100.0 * bytes / triad / best);
     if let Some(adapter) = gpu.and_then(|gpu| gpu.facts().adapter) {

@@ -30,12 +30,13 @@ struct Params {
 @group(0) @binding(4) var<storage, read> connectivity: array<u32>;
 // One index an element when MATERIALS.
 @group(0) @binding(5) var<storage, read> material_ids: array<u32>;
-// When GATHERED: dx dy dz du dv dw of each node but the first, then (THERMAL) the temperature of each node.
-@group(0) @binding(6) var<storage, read> gathered: array<real>;
+// When GATHERED: dx dy dz du dv dw of each node but the first, then (THERMAL) the temperature of each node, in pairs;
+// four elements side by side, see `gathered_pair`.
+@group(0) @binding(6) var<storage, read> gathered: array<vec2<real>>;
 // Seven columns of IPS values an element: sxx syy szz sxy sxz syz mises.
 @group(0) @binding(7) var<storage, read_write> output: array<real>;
 
-const GATHERED_VALUES: u32 = 6u * (NODES - 1u) + select(0u, NODES, THERMAL);
+const GATHERED_PAIRS: u32 = 3u * (NODES - 1u) + select(0u, (NODES + 1u) / 2u, THERMAL);
 
 // Position and displacement of a node relative to the first node of its element.
 struct Difference {
@@ -89,6 +90,14 @@ fn constant(material: u32, k: u32) -> real {
     return params.material[k / 4u][k % 4u];
 }
 
+// Where pair k of an element lies: the pairs of a group of four elements (the last group of a chunk may be smaller)
+// one after the other, each for all the group's elements. `cpu::gathered` in Rust writes them.
+fn gathered_pair(element: u32, k: u32) -> u32 {
+    let first = element & 0xfffffffcu;
+    let width = min(4u, params.dispatch.invocations - first);
+    return first * GATHERED_PAIRS + k * width + (element - first);
+}
+
 // Temperature above the material's own at stress point ip.
 fn temperature_rise(element: u32, material: u32, ip: u32) -> real {
     let reference = constant(material, 12u);
@@ -96,7 +105,7 @@ fn temperature_rise(element: u32, material: u32, ip: u32) -> real {
     for (var a = 0u; a < NODES; a++) {
         var temperature: real;
         if GATHERED {
-            temperature = gathered[element * GATHERED_VALUES + 6u * (NODES - 1u) + a];
+            temperature = gathered[gathered_pair(element, 3u * (NODES - 1u) + a / 2u)][a % 2u];
         } else {
             temperature = node_temperature(connectivity[element * NODES + a]);
         }
@@ -163,11 +172,10 @@ fn truss(element: u32, material: u32, d: Difference) {
 // The differences of node `a` to the first node.
 fn difference(element: u32, a: u32, first: NodeRow) -> Difference {
     if GATHERED {
-        let at = element * GATHERED_VALUES + 6u * (a - 1u);
-        return Difference(
-            real3(gathered[at], gathered[at + 1u], gathered[at + 2u]),
-            real3(gathered[at + 3u], gathered[at + 4u], gathered[at + 5u]),
-        );
+        let xy = gathered[gathered_pair(element, 3u * a - 3u)];
+        let zu = gathered[gathered_pair(element, 3u * a - 2u)];
+        let vw = gathered[gathered_pair(element, 3u * a - 1u)];
+        return Difference(real3(xy, zu.x), real3(zu.y, vw));
     }
     return subtract(node_row(connectivity[element * NODES + a]), first);
 }

@@ -184,6 +184,12 @@ pub trait Kernel: Send + Sync {
         None
     }
 
+    /// Whether a software adapter does better with [`Kernel::gpu_streamed`]: it executes a load that follows an index lane by
+    /// lane, while the host's copies cost it nothing extra.
+    fn software_streams(&self) -> bool {
+        false
+    }
+
     /// Adds the partials that the WGSL slot wrote (see [`GpuOutput::Partials`]) to `fold`. The default reads each
     /// `u32` as a count for word 0.
     fn fold_gpu(&self, partials: &[u32], fold: &mut [u64; FOLD_WORDS]) {

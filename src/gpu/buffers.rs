@@ -158,17 +158,18 @@ pub(super) fn copy_padded(view: &mut wgpu::BufferViewMut, bytes: &[u8]) {
     view.slice(..bytes.len()).copy_from_slice(bytes);
 }
 
-/// Makes the bytes of a chunk piece by piece and copies each piece to the device.
+/// Makes the bytes of a chunk piece by piece, each a multiple of `grain` items, and copies each piece to the device.
 pub(super) fn fill_pieces(
     view: &mut wgpu::BufferViewMut,
     chunk: Chunk,
     per_item: usize,
+    grain: u64,
     fill: &(dyn Fn(Chunk, &mut [u8]) + Send + Sync),
 ) {
     if per_item == 0 {
         return;
     }
-    let items = (PIECE / per_item).max(1) as u64;
+    let items = ((PIECE / per_item) as u64 / grain * grain).max(grain);
     // Words, so that a kernel may view its bytes as numbers of any type.
     let mut piece = vec![0_u64; (items as usize * per_item).div_ceil(8)];
     let (mut start, mut at) = (chunk.start, 0);

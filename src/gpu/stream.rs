@@ -191,7 +191,7 @@ impl<'r, 'w> Stream<'r, 'w> {
             input.write(device, resident.label, bytes, bytes, |view| match &resident.data {
                 ResidentData::Plain(bytes) => copy_padded(view, bytes),
                 ResidentData::Made { elements, bytes_per_element, fill } => {
-                    fill_pieces(view, Chunk::new(0, *elements), *bytes_per_element, fill.as_ref());
+                    fill_pieces(view, Chunk::new(0, *elements), *bytes_per_element, 1, fill.as_ref());
                 }
             })?;
         }
@@ -243,7 +243,7 @@ impl<'r, 'w> Stream<'r, 'w> {
             let bytes = chunk.len() * streamed.bytes_per_item as u64;
             let most = self.most.saturating_mul(streamed.bytes_per_item as u64);
             input.write(device, streamed.label, bytes, most, |view| {
-                fill_pieces(view, chunk, streamed.bytes_per_item, streamed.fill.as_ref());
+                fill_pieces(view, chunk, streamed.bytes_per_item, kernel.grain().max(1), streamed.fill.as_ref());
             })?;
         }
         let bytes = output_bytes(*kernel, slot, chunk, geometry);

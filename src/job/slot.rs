@@ -118,7 +118,8 @@ pub struct Streamed<'k> {
     pub label: &'static str,
     /// Bytes per item.
     pub bytes_per_item: usize,
-    /// Writes the bytes of a chunk's items; the slice has exactly `chunk.len() * bytes_per_item` bytes.
+    /// Writes the bytes of a part of a chunk; the slice has exactly `part.len() * bytes_per_item` bytes. Parts start at
+    /// multiples of the kernel's grain.
     pub fill: Fill<'k>,
 }
 

@@ -59,6 +59,13 @@ pub struct ChunkRule {
 }
 
 impl ChunkRule {
+    /// The same with chunks of at most `items`, a grain at least.
+    #[must_use]
+    pub fn at_most(self, items: u64) -> Self {
+        let max = (items / self.grain * self.grain).max(self.grain).min(self.max);
+        Self { min: self.min.min(max), max, ..self }
+    }
+
     /// Items of the next chunk when `remaining` are left: never 0 unless nothing is left.
     #[must_use]
     pub fn next(&self, remaining: u64) -> u64 {
@@ -87,6 +94,15 @@ pub fn cpu_chunks(kernel: &dyn Kernel, lanes: usize) -> ChunkRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_smaller_rule_keeps_the_grain() {
+        let rule = ChunkRule { lanes: 2, min: 64, max: 1 << 20, grain: 4 };
+        assert_eq!(rule.at_most(101), ChunkRule { min: 64, max: 100, ..rule });
+        assert_eq!(rule.at_most(50), ChunkRule { min: 48, max: 48, ..rule });
+        assert_eq!(rule.at_most(0), ChunkRule { min: 4, max: 4, ..rule });
+        assert_eq!(rule.at_most(u64::MAX), rule);
+    }
 
     #[test]
     fn chunks_shrink_cover_everything_and_respect_the_grain() {

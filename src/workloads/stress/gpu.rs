@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::bound::take_rotation;
+use super::cpu;
 use super::kernel::{SolidKernel, centred};
-use super::model::{MAX_NODES, NodeRow};
+use super::model::NodeRow;
 use crate::formats::mesh::CellKind;
 use crate::job::{Capability, Chunk, Fill, GpuOutput, GpuSlot, Precision, Resident, ResidentData, Streamed};
 use crate::numeric::elements::Integration;
+use crate::simd::Simd;
 
 const DISPATCH: &str = include_str!("../../../shaders/common/dispatch.wgsl");
 const CORE: &str = include_str!("../../../shaders/stress.wgsl");
@@ -69,7 +70,7 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
         streamed: vec![
             words("connectivity", &block.connectivity, connectivity),
             words("material_ids", &block.materials, usize::from(!block.materials.is_empty())),
-            differences(kernel, if gathered { gathered_values(kernel) } else { 0 }),
+            differences(kernel, if gathered { cpu::gathered_values(tables, kernel.model.thermal) } else { 0 }),
         ],
         output: GpuOutput::Columns,
     })
@@ -184,45 +185,17 @@ fn words<'k>(label: &'static str, all: &'k [u32], per_item: usize) -> Streamed<'
     Streamed { label, bytes_per_item: 4 * per_item, fill: Box::new(fill) }
 }
 
-/// Values that the host gathers for one element: `GATHERED_VALUES` of the shader.
-fn gathered_values(kernel: &SolidKernel<'_>) -> usize {
-    let nodes = kernel.block.tables.nodes;
-    6 * (nodes - 1) + if kernel.model.thermal { nodes } else { 0 }
-}
-
 /// The differences to each element's first node, formed in f64; for mixed without the element's rotation.
 fn differences<'k>(kernel: &'k SolidKernel<'_>, values: usize) -> Streamed<'k> {
-    let double = kernel.precision == Precision::F64;
-    let size = if double { 8 } else { 4 };
-    let fill = move |chunk: Chunk, bytes: &mut [u8]| {
-        let elements = chunk.start as usize..chunk.end as usize;
-        if double {
-            for (element, to) in elements.zip(bytemuck::cast_slice_mut::<u8, f64>(bytes).chunks_exact_mut(values)) {
-                gather(kernel, element, |i, x| to[i] = x);
-            }
-        } else {
-            for (element, to) in elements.zip(bytemuck::cast_slice_mut::<u8, f32>(bytes).chunks_exact_mut(values)) {
-                gather(kernel, element, |i, x| to[i] = x as f32);
-            }
+    let size = kernel.scalar().size();
+    let simd = Simd::detect();
+    let rows = &kernel.model.nodes;
+    let fill = move |part: Chunk, bytes: &mut [u8]| match (kernel.precision, &kernel.single) {
+        (Precision::F32, Some(single)) => {
+            cpu::gather_f32(simd, &kernel.task(part, single), bytemuck::cast_slice_mut(bytes));
         }
+        (Precision::Mixed, _) => cpu::gather_mixed(simd, &kernel.task(part, rows), bytemuck::cast_slice_mut(bytes)),
+        _ => cpu::gather_f64(simd, &kernel.task(part, rows), bytemuck::cast_slice_mut(bytes)),
     };
     Streamed { label: "gathered", bytes_per_item: size * values, fill: Box::new(fill) }
-}
-
-fn gather(kernel: &SolidKernel<'_>, element: usize, mut put: impl FnMut(usize, f64)) {
-    let rows = &kernel.model.nodes;
-    let nodes = kernel.block.nodes_of(element);
-    let mut own = [NodeRow::default(); MAX_NODES];
-    let own = &mut own[..nodes.len()];
-    own.iter_mut().zip(nodes).for_each(|(own, node)| *own = rows[*node as usize]);
-    if kernel.precision == Precision::Mixed {
-        take_rotation(kernel.block.tables, own);
-    }
-    for (a, row) in own[1..].iter().enumerate() {
-        (0..6).for_each(|i| put(6 * a + i, row[i] - own[0][i]));
-    }
-    if kernel.model.thermal {
-        let from = 6 * (nodes.len() - 1);
-        nodes.iter().enumerate().for_each(|(a, node)| put(from + a, rows[*node as usize][6]));
-    }
 }

@@ -7,7 +7,7 @@ use super::model::{Block, MAX_NODES, Model, NodeRow};
 use super::{bound, gpu, seq};
 use crate::error::Result;
 use crate::formats::mesh::CellKind;
-use crate::job::{ChunkOut, Class, ColumnSpec, GpuSlot, Kernel, Precision, Scalar, Value, Work};
+use crate::job::{Chunk, ChunkOut, Class, ColumnSpec, GpuSlot, Kernel, Precision, Scalar, Value, Work};
 use crate::machine::topology;
 use crate::memory::Buffer;
 use crate::numeric::elements::{ElementTables, Integration};
@@ -54,7 +54,7 @@ impl<'j> SolidKernel<'j> {
         seq::element(tables, &rows[..tables.nodes], material, self.model.thermal, out);
     }
 
-    fn scalar(&self) -> Scalar {
+    pub(super) fn scalar(&self) -> Scalar {
         match self.precision {
             Precision::F64 | Precision::Integer => Scalar::F64,
             Precision::F32 | Precision::Mixed => Scalar::F32,
@@ -83,8 +83,8 @@ impl<'j> SolidKernel<'j> {
         topology::outgrows_caches(((work.bytes_read + work.bytes_written) * self.items() as f64) as u64)
     }
 
-    fn task<'a, Node>(&'a self, out: &ChunkOut<'_>, nodes: &'a [Node]) -> Task<'a, Node> {
-        let (start, end) = (out.chunk().start as usize, out.chunk().end as usize);
+    pub(super) fn task<'a, Node>(&'a self, chunk: Chunk, nodes: &'a [Node]) -> Task<'a, Node> {
+        let (start, end) = (chunk.start as usize, chunk.end as usize);
         let (block, tables) = (self.block, self.block.tables);
         Task {
             tables,
@@ -169,12 +169,12 @@ impl Kernel for SolidKernel<'_> {
     fn cpu(&self, simd: Simd, out: &mut ChunkOut<'_>) {
         match (self.precision, &self.single) {
             (Precision::F32, Some(single)) => {
-                cpu::run_f32(simd, &self.task(out, single), &mut out.first_columns());
+                cpu::run_f32(simd, &self.task(out.chunk(), single), &mut out.first_columns());
             }
             (Precision::Mixed, _) => {
-                cpu::run_mixed(simd, &self.task(out, &self.model.nodes), &mut out.first_columns());
+                cpu::run_mixed(simd, &self.task(out.chunk(), &self.model.nodes), &mut out.first_columns());
             }
-            _ => cpu::run_f64(simd, &self.task(out, &self.model.nodes), &mut out.first_columns()),
+            _ => cpu::run_f64(simd, &self.task(out.chunk(), &self.model.nodes), &mut out.first_columns()),
         }
     }
 
@@ -184,6 +184,11 @@ impl Kernel for SolidKernel<'_> {
 
     fn gpu_streamed(&self) -> Option<GpuSlot<'_>> {
         gpu::slot(self, gpu::Nodes::Gathered).ok()
+    }
+
+    /// A pair of node rows costs four times the loads of a difference.
+    fn software_streams(&self) -> bool {
+        self.precision == Precision::Mixed
     }
 
     fn bound(&self, item: u64, into: &mut [f64]) {

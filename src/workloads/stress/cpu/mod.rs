@@ -14,6 +14,7 @@ use crate::simd::Simd;
 use super::model::{MAX_NODES, NodeRow};
 
 mod core;
+mod gathered;
 mod hex8;
 mod solid;
 mod stage;
@@ -21,6 +22,7 @@ mod vector;
 mod write;
 
 use self::core::Material;
+pub(super) use gathered::{gather_f32, gather_f64, gather_mixed, values as gathered_values};
 use stage::{Double, Mixed, Mode, Single, gather};
 use vector::{Lanes, Real, Vector, portable};
 

@@ -8,10 +8,12 @@ use crate::gpu::testing::{adapter_or_skip, options};
 use crate::job::GpuSlot;
 use crate::numeric::elements::VARIANTS;
 
-/// A kernel that only has the streamed form: what a device does on which the node rows do not fit.
-struct Streamed<'a>(&'a SolidKernel<'a>);
+/// A kernel that starts with the form of this name: node rows on the device, or differences gathered by the host.
+struct Form<'a>(&'a SolidKernel<'a>, &'static str);
 
-impl Kernel for Streamed<'_> {
+const FORMS: [&str; 2] = ["resident", "gathered"];
+
+impl Kernel for Form<'_> {
     fn name(&self) -> &'static str {
         self.0.name()
     }
@@ -40,7 +42,13 @@ impl Kernel for Streamed<'_> {
         self.0.seq(out);
     }
     fn gpu(&self) -> Result<GpuSlot<'_>, String> {
-        self.0.gpu_streamed().ok_or_else(|| "no streamed form".into())
+        match self.1 {
+            "resident" => self.0.gpu(),
+            _ => self.0.gpu_streamed().ok_or_else(|| "no streamed form".into()),
+        }
+    }
+    fn gpu_streamed(&self) -> Option<GpuSlot<'_>> {
+        self.0.gpu_streamed()
     }
 }
 
@@ -58,9 +66,8 @@ fn compare(gpu: &mut Gpu, name: &str, job: &SolidJob) -> usize {
     let mut compared = 0;
     for precision in [Precision::F64, Precision::Mixed, Precision::F32] {
         for (kernel, want) in SolidKernel::for_model(&job.model, precision).unwrap().iter().zip(&reference) {
-            for (form, computed) in [("resident", compute(gpu, kernel)), ("gathered", compute(gpu, &Streamed(kernel)))]
-            {
-                let got = match computed {
+            for form in FORMS {
+                let got = match compute(gpu, &Form(kernel, form)) {
                     Ok(got) => got,
                     Err(refused) => {
                         // The CPU's own element, and adapters without f64.
@@ -169,10 +176,10 @@ fn node_rows_that_do_not_fit_are_gathered_by_the_host() {
     let kernels = SolidKernel::for_model(&job.model, Precision::Mixed).unwrap();
     let rows = 64 * job.model.nodes.len() as u64;
     let mut whole = limited(0);
-    let want = compute(&mut whole, &kernels[0]).unwrap();
+    let want = compute(&mut whole, &Form(&kernels[0], "resident")).unwrap();
     // Half of what the rows alone take.
     let mut small = limited(rows / 2);
-    let got = compute(&mut small, &kernels[0]).unwrap();
+    let got = compute(&mut small, &Form(&kernels[0], "resident")).unwrap();
     let mut bound = vec![0.0; 7];
     for item in 0..kernels[0].items() {
         kernels[0].bound(item, &mut bound);

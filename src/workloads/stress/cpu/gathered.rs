@@ -1,0 +1,234 @@
+//! Differences for a device that does not gather node rows itself: made by all lanes here, streamed to the shaders.
+
+use super::stage::{Double, Mixed, Mode, Single, gather, prefetch};
+use super::vector::{self, Lanes, Real, Vector, portable};
+use super::{AHEAD, Task};
+use crate::numeric::elements::ElementTables;
+use crate::simd::Simd;
+use crate::workloads::stress::model::{MAX_NODES, NodeRow};
+
+/// Elements of a group. The values of a group lie side by side, two of each element at a time, so that neighbouring
+/// invocations read neighbouring bytes and each reads two values at once. The last group may have fewer.
+const GROUP: usize = 4;
+
+/// Values of one element: dx dy dz du dv dw of each node but the first, then, with `thermal`, the temperature of each
+/// node. Always an even number.
+pub(in super::super) fn values(tables: &ElementTables, thermal: bool) -> usize {
+    6 * (tables.nodes - 1) + if thermal { tables.nodes.next_multiple_of(2) } else { 0 }
+}
+
+type RealOf<M> = <<M as Mode>::Vector as Lanes>::Real;
+
+/// `name(simd, task, into)` fills `into`, [`values`] for each element of `task`, compiled for each SIMD level.
+macro_rules! gathered {
+    ($(#[$meta:meta])* $name:ident, $node:ty, $real:ty, $mode:ident, $vector:ident) => {
+        $(#[$meta])*
+        pub(in super::super) fn $name(simd: Simd, task: &Task<'_, $node>, into: &mut [$real]) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+                fn avx512(task: &Task<'_, $node>, into: &mut [$real]) {
+                    fill::<$mode<vector::avx512::$vector>>(task, into);
+                }
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2(task: &Task<'_, $node>, into: &mut [$real]) {
+                    fill::<$mode<vector::avx2::$vector>>(task, into);
+                }
+                assert!(simd <= Simd::detect(), "{simd:?} is not available on this CPU");
+                match simd {
+                    // SAFETY: the assertion above says that the CPU has the features of this level.
+                    Simd::Avx512 => return unsafe { avx512(task, into) },
+                    // SAFETY: as above.
+                    Simd::Avx2 => return unsafe { avx2(task, into) },
+                    Simd::Baseline => {}
+                }
+            }
+            let _ = simd;
+            fill::<$mode<portable::$vector>>(task, into);
+        }
+    };
+}
+gathered!(
+    /// Differences in f64.
+    gather_f64, NodeRow, f64, Double, F64
+);
+gathered!(
+    /// Differences formed in f64, without the element's rotation, rounded to f32.
+    gather_mixed, NodeRow, f32, Mixed, F32
+);
+gathered!(
+    /// Differences of rows in f32.
+    gather_f32, [f32; 8], f32, Single, F32
+);
+
+/// All elements: whole vectors, the rest, temperatures.
+#[inline(always)]
+fn fill<M: Mode>(task: &Task<'_, M::Node>, into: &mut [RealOf<M>]) {
+    let (width, values) = (M::Vector::W, values(task.tables, task.thermal));
+    let (whole, rest) = task.split(width);
+    walk::<M>(&whole, values, into);
+    if let Some(rest) = rest {
+        let padded = Task { connectivity: &rest.connectivity, ..rest.task };
+        let mut all = vec![RealOf::<M>::default(); width * values];
+        walk::<M>(&padded, values, &mut all);
+        for (group, own) in into[rest.start * values..].chunks_mut(GROUP * values).enumerate() {
+            let pairs = all[group * GROUP * values..].chunks_exact(2 * GROUP);
+            let own_width = own.len() / values;
+            for (own, pair) in own.chunks_exact_mut(2 * own_width).zip(pairs) {
+                own.copy_from_slice(&pair[..2 * own_width]);
+            }
+        }
+    }
+    if task.thermal {
+        temperatures(task, values, into);
+    }
+}
+
+/// The differences of a whole number of vectors of elements. As in the cpu's own walk the gather runs one vector ahead.
+#[inline(always)]
+fn walk<M: Mode>(task: &Task<'_, M::Node>, values: usize, into: &mut [RealOf<M>]) {
+    // A constant for the commonest element, so that its loops unroll.
+    if task.tables.nodes == 4 {
+        walk_nodes::<M>(task, 4, values, into)
+    } else {
+        walk_nodes::<M>(task, task.tables.nodes, values, into)
+    }
+}
+
+#[inline(always)]
+fn walk_nodes<M: Mode>(task: &Task<'_, M::Node>, nodes: usize, values: usize, into: &mut [RealOf<M>]) {
+    let width = M::Vector::W;
+    let centre: Vec<[RealOf<M>; 3]> = task.tables.centre.iter().map(|row| row.map(Real::from_f64)).collect();
+    let mut wide = [[[M::Wide::zero(); 6]; MAX_NODES]; 2];
+    let mut narrow = [[M::Vector::zero(); 6]; MAX_NODES];
+    let mut cells = task.connectivity.chunks_exact(width * nodes);
+    let mut targets = into.chunks_exact_mut(width * values);
+    for step in 0..=cells.len() {
+        if let Some(ahead) = task.connectivity.get((step + AHEAD) * width * nodes..) {
+            prefetch(task.nodes, &ahead[..ahead.len().min(width * nodes)]);
+        }
+        if let Some(cells) = cells.next() {
+            gather::<M>(task.nodes, cells, &mut wide[step % 2][..nodes]);
+        }
+        if step == 0 {
+            continue;
+        }
+        let Some(target) = targets.next() else { break };
+        let differences = M::narrow(&wide[(step - 1) % 2][..nodes], &centre, &mut narrow[..nodes]);
+        for (group, target) in target.chunks_exact_mut(GROUP * values).enumerate() {
+            for (difference, target) in differences[1..].iter().zip(target.chunks_exact_mut(6 * GROUP)) {
+                for (pair, target) in difference.chunks_exact(2).zip(target.chunks_exact_mut(2 * GROUP)) {
+                    interleave(
+                        &pair[0].lanes()[GROUP * group..][..GROUP],
+                        &pair[1].lanes()[GROUP * group..][..GROUP],
+                        target,
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// `a[0] b[0] a[1] b[1] ...`
+#[inline(always)]
+fn interleave<T: Copy>(a: &[T], b: &[T], into: &mut [T]) {
+    for (into, (a, b)) in into.chunks_exact_mut(2).zip(a.iter().zip(b)) {
+        into[0] = *a;
+        into[1] = *b;
+    }
+}
+
+/// The nodes' temperatures, behind the differences.
+fn temperatures<Node, T: Real>(task: &Task<'_, Node>, values: usize, into: &mut [T]) {
+    let nodes = task.tables.nodes;
+    for (group, into) in into.chunks_mut(GROUP * values).enumerate() {
+        let width = into.len() / values;
+        for (element, points) in task.connectivity[group * GROUP * nodes..].chunks_exact(nodes).take(width).enumerate()
+        {
+            for (a, point) in points.iter().enumerate() {
+                let pair = 3 * (nodes - 1) + a / 2;
+                into[2 * (pair * width + element) + a % 2] = T::from_f64(task.rows[*point as usize][6]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numeric::elements::{VARIANTS, tables};
+
+    fn task<'a, Node>(
+        tables: &'static ElementTables,
+        thermal: bool,
+        connectivity: &'a [u32],
+        rows: &'a [NodeRow],
+        nodes: &'a [Node],
+    ) -> Task<'a, Node> {
+        Task { tables, nodes, rows, connectivity, material_ids: &[], materials: &[], thermal, stream: false }
+    }
+
+    /// One element's values by plain code.
+    fn plain(task: &Task<'_, NodeRow>, element: usize) -> Vec<f64> {
+        let points = &task.connectivity[element * task.tables.nodes..][..task.tables.nodes];
+        let rows: Vec<NodeRow> = points.iter().map(|point| task.rows[*point as usize]).collect();
+        let mut all: Vec<f64> = rows[1..].iter().flat_map(|row| (0..6).map(|c| row[c] - rows[0][c])).collect();
+        if task.thermal {
+            all.extend(rows.iter().map(|row| row[6]));
+            all.resize(all.len().next_multiple_of(2), 0.0);
+        }
+        all
+    }
+
+    /// What was taken from the displacements `exact` must be W dx with one skew W for all nodes, whatever its estimate:
+    /// then dx_a . W dx_b + dx_b . W dx_a = 0 for any two nodes, and no strain has changed.
+    fn only_turned(exact: &[f64], got: &[f64]) {
+        let largest = |values: &[f64]| values.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
+        let allowed = 3e-6 * largest(exact) * (largest(exact) + largest(got));
+        let taken = |node: usize, i: usize| exact[6 * node + 3 + i] - got[6 * node + 3 + i];
+        for a in 0..exact.len() / 6 {
+            for b in 0..=a {
+                let sum: f64 = (0..3).map(|i| exact[6 * a + i] * taken(b, i) + exact[6 * b + i] * taken(a, i)).sum();
+                assert!(sum.abs() <= allowed, "nodes {a} and {b}: {sum:e}, allowed {allowed:e}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_and_count_gives_the_plain_differences_in_the_shader_s_order() {
+        let random = |i: usize| ((i * 7919 + 13) % 1009) as f64 / 1009.0;
+        let rows: Vec<NodeRow> = (0..64).map(|r| std::array::from_fn(|c| random(8 * r + c))).collect();
+        let single: Vec<[f32; 8]> = rows.iter().map(|row| row.map(|x| x as f32)).collect();
+        for (v, (kind, integration, name)) in VARIANTS.into_iter().enumerate() {
+            let (tables, thermal) = (tables(kind, integration).unwrap(), v % 2 == 1);
+            let (n, differences) = (values(tables, thermal), 6 * (tables.nodes - 1));
+            for count in [1, 3, 4, 7, 16, 37] {
+                let connectivity: Vec<u32> = (0..count * tables.nodes).map(|i| (i * 37 % 61) as u32).collect();
+                let exact = task(tables, thermal, &connectivity, &rows, &rows);
+                let rounded = task(tables, thermal, &connectivity, &rows, &single);
+                for simd in Simd::available() {
+                    let (mut double, mut mixed, mut f32s) =
+                        (vec![0.0_f64; count * n], vec![0.0_f32; count * n], vec![0.0_f32; count * n]);
+                    gather_f64(simd, &exact, &mut double);
+                    gather_mixed(simd, &exact, &mut mixed);
+                    gather_f32(simd, &rounded, &mut f32s);
+                    for element in 0..count {
+                        let first = element / GROUP * GROUP;
+                        let width = GROUP.min(count - first);
+                        let at = |v: usize| first * n + 2 * (v / 2 * width + element - first) + v % 2;
+                        let want = plain(&exact, element);
+                        let got: Vec<f64> = (0..n).map(|v| f64::from(mixed[at(v)])).collect();
+                        for v in 0..n {
+                            let what = format!("{name} {simd:?} {count} element {element} value {v}");
+                            assert_eq!(double[at(v)], want[v], "{what}");
+                            assert!((f64::from(f32s[at(v)]) - want[v]).abs() <= 1e-6, "{what}");
+                            let displacement = v < differences && v % 6 >= 3;
+                            assert!(displacement || (got[v] - want[v]).abs() <= 1e-6, "{what}");
+                        }
+                        only_turned(&want[..differences], &got[..differences]);
+                    }
+                }
+            }
+        }
+    }
+}
