@@ -111,7 +111,7 @@ impl Job for GuyanJob {
         }
         let mut steps = vec![
             Step::Whole(Box::new(Analyse::new(self))),
-            Step::Whole(Box::new(FactorStep(self))),
+            Step::Whole(Box::new(FactorStep::new(self))),
             Step::Kernel(Box::new(Solve(self))),
             Step::Whole(Box::new(Reduce(self))),
         ];

@@ -1,6 +1,7 @@
 //! The steps that solve `K_ss X = K_sm`: analysis, factorization, and the kernel over right-hand sides.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::job::{Facts, GuyanJob, with_pool};
 use crate::error::{Error, Result};
@@ -85,17 +86,26 @@ impl Whole for Analyse<'_> {
     }
 }
 
-/// Step `factor`.
-pub(super) struct FactorStep<'j>(pub(super) &'j GuyanJob);
+/// Step `factor`, with the estimate of the condition number as a part of its own.
+pub(super) struct FactorStep<'j> {
+    job: &'j GuyanJob,
+    condition_seconds: Mutex<f64>,
+}
+
+impl<'j> FactorStep<'j> {
+    pub(super) fn new(job: &'j GuyanJob) -> Self {
+        Self { job, condition_seconds: Mutex::new(0.0) }
+    }
+}
 
 whole_step!(FactorStep<'_>, "factor", |step: &FactorStep<'_>| Work {
-    flops: step.0.read(|state| state.facts.flops),
+    flops: step.job.read(|state| state.facts.flops),
     ..NO_FLOPS
 });
 
 impl Whole for FactorStep<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
-        let job = self.0;
+        let job = self.job;
         let analysis = job.read(|state| state.analysis.clone());
         let analysis = analysis.ok_or_else(|| Error::Internal("factor before analyse".into()))?;
         let factor = with_pool(host, |pool| match Factor::new(&analysis, &job.model.stiffness.ss, pool) {
@@ -103,13 +113,20 @@ impl Whole for FactorStep<'_> {
             Err(Failure::Singular(singular)) => Err(no_inverse(job, &singular)),
             Err(Failure::Error(error)) => Err(error),
         })?;
+        let start = Instant::now();
+        let condition = factor.condition();
+        *self.condition_seconds.lock().unwrap_or_else(PoisonError::into_inner) = start.elapsed().as_secs_f64();
         job.write(|state| {
             state.facts.method = Some(factor.method());
-            state.facts.condition = factor.condition();
+            state.facts.condition = condition;
             state.facts.negative_pivots = factor.negative_pivots();
             state.factor = Some(factor);
         });
         Ok(())
+    }
+
+    fn parts(&self) -> Vec<(&'static str, f64)> {
+        vec![("condition", *self.condition_seconds.lock().unwrap_or_else(PoisonError::into_inner))]
     }
 }
 
