@@ -59,16 +59,18 @@ whole_step!(Analyse<'_>, "analyse", |_: &Analyse<'_>| NO_FLOPS);
 impl Whole for Analyse<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
         let job = self.job;
-        // What the run before has left goes first.
-        job.write(|state| {
-            state.factor = None;
+        // What the run before has left goes first, all but the memory of its factor.
+        let kept = job.write(|state| {
+            state.storage =
+                state.factor.take().map_or_else(|| std::mem::take(&mut state.storage), Factor::into_storage);
             state.analysis = None;
             state.failed = None;
+            state.storage.bytes()
         });
         let options = Options { ordering: job.wanted.ordering };
         let analysis = with_pool(host, |pool| Analysis::new(&job.model.stiffness.ss, &options, pool))?;
         *self.order_seconds.lock().unwrap_or_else(PoisonError::into_inner) = analysis.order_seconds();
-        ensure_available("the factorization of K_ss", analysis.peak_bytes())?;
+        ensure_available("the factorization of K_ss", analysis.peak_bytes().saturating_sub(kept))?;
         job.write(|state| {
             state.facts = Facts {
                 ordering: Some(analysis.ordering()),
@@ -106,9 +108,9 @@ whole_step!(FactorStep<'_>, "factor", |step: &FactorStep<'_>| Work {
 impl Whole for FactorStep<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
         let job = self.job;
-        let analysis = job.read(|state| state.analysis.clone());
+        let (analysis, storage) = job.write(|state| (state.analysis.clone(), std::mem::take(&mut state.storage)));
         let analysis = analysis.ok_or_else(|| Error::Internal("factor before analyse".into()))?;
-        let factor = with_pool(host, |pool| match Factor::new(&analysis, &job.model.stiffness.ss, pool) {
+        let factor = with_pool(host, |pool| match Factor::new_in(storage, &analysis, &job.model.stiffness.ss, pool) {
             Ok(factor) => Ok(factor),
             Err(Failure::Singular(singular)) => Err(no_inverse(job, &singular)),
             Err(Failure::Error(error)) => Err(error),
