@@ -3,6 +3,7 @@
 SciPy's `mmread` gives triplets; what hetero gives is `tocsc` further. By default it parses on all processors.
 """
 
+import numpy as np
 import scipy.io
 import scipy.io._fast_matrix_market as fast
 from case import DATA, WHOLE, Case
@@ -21,14 +22,20 @@ def mmread(threads, columns=False):
     return lambda: ({WHOLE: call}, 1)
 
 
-def taken():
-    """What any reader has to do: take the bytes."""
+def touched():
+    """What any reader has to do, on one thread: take the file's bytes, and fill new memory with the matrix's."""
+    with open(FILE) as file:
+        next(file)
+        rows, _, entries = map(int, next(file).split())
+    # Both triangles: row and value of each entry.
+    n_bytes = (2 * entries - rows) * 12
     buffer = bytearray(1 << 20)
 
     def call():
         with open(FILE, "rb", buffering=0) as file:
             while file.readinto(buffer):
                 pass
+        np.empty(n_bytes, np.uint8).fill(1)
 
     return {WHOLE: call}, 1
 
@@ -47,6 +54,6 @@ CASES = [
         },
         prepare=lambda: matrix("bar"),
         pin=False,
-        limits={"read(), nothing else": taken},
+        limits={"bytes in and out, nothing else": touched},
     )
 ]
