@@ -3,12 +3,18 @@
 //! `fe20k`, `fe60k`, `fe190k`: linear elasticity on a block of 8-node hexahedra, clamped at one face, 500 degrees of
 //! freedom of the other face are the masters. `random3000`: a random matrix of 7 entries a row. Prints each phase with
 //! the fraction of the machine's measured peak that it reaches.
+//!
+//! `cargo bench --bench sparse -- write FOLDER NAMES` writes the whole matrices as Matrix Market files instead, with
+//! their masters beside them, so that other solvers get the same ones (`benches/peers`).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use hetero::error::Result;
+use hetero::error::{Error, Result};
+use hetero::formats::mtx::write_sparse;
+use hetero::formats::source::write_whole;
 use hetero::machine::limits::measure;
 use hetero::machine::pool::Pool;
 use hetero::simd::Simd;
@@ -30,23 +36,42 @@ fn main() -> Result<()> {
         _ => names,
     };
     let pool = Pool::shared(0, true)?;
+    if let [word, folder, names @ ..] = &names[..]
+        && word == "write"
+    {
+        return names.iter().try_for_each(|name| write(Path::new(folder), name, &pool));
+    }
     let peak = measure(&pool, Simd::detect(), true)?.flops_f64;
     println!("{} threads, measured peak {:.1} GFLOP/s", pool.threads(), peak / 1e9);
     for name in names {
-        let (k_ss, k_sm) = match name.as_str() {
-            "fe1k" => elasticity((8, 7, 7), &pool)?,
-            "fe20k" => elasticity((24, 17, 17), &pool)?,
-            "fe60k" => elasticity((27, 27, 27), &pool)?,
-            "fe190k" => elasticity((40, 40, 40), &pool)?,
-            "random3000" => random(3000, 0.001, &pool)?,
-            other => {
-                println!("there is no case '{other}'");
-                continue;
-            }
-        };
-        run(&name, &k_ss, &k_sm, if test { 1 } else { repeats }, peak, &pool)?;
+        let (whole, masters) = matrix(&name, &pool)?;
+        let blocks = sparse::partition(&whole, &masters, &pool)?;
+        drop(whole);
+        run(&name, &blocks.ss, &blocks.sm, if test { 1 } else { repeats }, peak, &pool)?;
     }
     Ok(())
+}
+
+/// A whole stiffness matrix and its masters. `bar` has many entries and little to factor.
+fn matrix(name: &str, pool: &Pool) -> Result<(Matrix, Vec<u32>)> {
+    match name {
+        "random3000" => random(pool),
+        "fe1k" => elasticity((8, 7, 7), pool),
+        "fe20k" => elasticity((24, 17, 17), pool),
+        "fe60k" => elasticity((27, 27, 27), pool),
+        "fe190k" => elasticity((40, 40, 40), pool),
+        "bar" => elasticity((4700, 4, 4), pool),
+        other => Err(Error::Usage(format!("there is no case '{other}'"))),
+    }
+}
+
+/// Writes `NAME.mtx`, and the masters, counted from 1, to `NAME.masters`.
+fn write(folder: &Path, name: &str, pool: &Pool) -> Result<()> {
+    let (whole, masters) = matrix(name, pool)?;
+    write_sparse(&folder.join(format!("{name}.mtx")), &whole, true, &[])?;
+    let path = folder.join(format!("{name}.masters"));
+    let lines: String = masters.iter().map(|row| format!("{}\n", row + 1)).collect();
+    write_whole(&path, |file| file.write_all(lines.as_bytes()).map_err(|e| Error::io(&path, "write", &e)))
 }
 
 fn run(name: &str, k_ss: &Matrix, k_sm: &Matrix, repeats: usize, peak: f64, pool: &Pool) -> Result<()> {
@@ -55,13 +80,14 @@ fn run(name: &str, k_ss: &Matrix, k_sm: &Matrix, repeats: usize, peak: f64, pool
     let mut dense = vec![0.0; n * columns];
     let mut last = None;
     for _ in 0..repeats.max(1) {
-        drop(last.take());
+        // The factor of the round before leaves its memory.
+        let storage = last.take().map(|(_, factor): (_, Factor)| factor.into_storage()).unwrap_or_default();
         let start = Instant::now();
         let analysis = Arc::new(Analysis::new(k_ss, &Options::default(), pool)?);
         seconds[0].push(analysis.order_seconds());
         seconds[1].push(start.elapsed().as_secs_f64() - analysis.order_seconds());
         let start = Instant::now();
-        let factor = Factor::new(&analysis, k_ss, pool)?;
+        let factor = Factor::new_in(storage, &analysis, k_ss, pool)?;
         seconds[2].push(start.elapsed().as_secs_f64());
         scatter(k_sm, &mut dense);
         let start = Instant::now();
@@ -160,25 +186,25 @@ fn residual(k: &Matrix, b: &Matrix, x: &[f64]) -> f64 {
     worst / scale
 }
 
-/// `K + K' + 10 I` with a random K of the given density, and random right-hand sides of the same density.
-fn random(n: usize, density: f64, pool: &Pool) -> Result<(Matrix, Matrix)> {
+/// `R + R' + 10 I` with a random R of density 0.1 %, 3000 x 3000, coupled at the same density to 500 masters, the last
+/// rows, which have 10 on their diagonal.
+fn random(pool: &Pool) -> Result<(Matrix, Vec<u32>)> {
+    const SLAVES: usize = 3000;
     let mut state = 1u64;
     let mut uniform = || {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
         (state >> 11) as f64 / (1u64 << 53) as f64
     };
-    let mut triplets = [const { Vec::new() }; 2];
-    for (k, columns) in [n, MASTERS].into_iter().enumerate() {
-        for _ in 0..(density * (n * columns) as f64) as usize {
-            let (i, j) = ((uniform() * n as f64) as u32, (uniform() * columns as f64) as u32);
-            triplets[k].push((i, j, uniform()));
+    let order = SLAVES + MASTERS;
+    let mut triplets: Vec<_> = (0..order as u32).map(|i| (i, i, 10.0)).collect();
+    for (first, columns) in [(0, SLAVES), (SLAVES, MASTERS)] {
+        for _ in 0..SLAVES * columns / 1000 {
+            let (i, j) = ((uniform() * SLAVES as f64) as u32, first as u32 + (uniform() * columns as f64) as u32);
+            let value = uniform();
+            triplets.extend([(i, j, value), (j, i, value)]);
         }
     }
-    let [mut k, b] = triplets;
-    let transposed: Vec<_> = k.iter().map(|(i, j, x)| (*j, *i, *x)).collect();
-    k.extend(transposed);
-    k.extend((0..n as u32).map(|i| (i, i, 10.0)));
-    Ok((assemble((n, n), &k, pool)?, assemble((n, MASTERS), &b, pool)?))
+    Ok((assemble((order, order), &triplets, pool)?, (SLAVES as u32..order as u32).collect()))
 }
 
 fn assemble(shape: (usize, usize), triplets: &[(u32, u32, f64)], pool: &Pool) -> Result<Matrix> {
@@ -188,8 +214,8 @@ fn assemble(shape: (usize, usize), triplets: &[(u32, u32, f64)], pool: &Pool) ->
     sparse::from_triplets(shape, &rows, &columns, &values, pool)
 }
 
-/// The blocks `K_ss` and `K_sm` of an elastic block of `shape` nodes.
-fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Matrix)> {
+/// The stiffness of an elastic block of `shape` nodes, clamped at one face, and its masters, at the face opposite.
+fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Vec<u32>)> {
     let (nx, ny, nz) = shape;
     let element = hexahedron();
     let node = |x: usize, y: usize, z: usize| (x * ny + y) * nz + z;
@@ -217,8 +243,7 @@ fn elasticity(shape: (usize, usize, usize), pool: &Pool) -> Result<(Matrix, Matr
     let masters = MASTERS.min(face);
     let first = order - 2 * face;
     let masters: Vec<u32> = (0..masters).map(|k| (first + k * (face / masters)) as u32).collect();
-    let blocks = sparse::partition(&free, &masters, pool)?;
-    Ok((blocks.ss, blocks.sm))
+    Ok((free, masters))
 }
 
 const CORNERS: [[usize; 3]; 8] =

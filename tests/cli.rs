@@ -209,6 +209,20 @@ fn guyan_names_a_singular_model_and_exits_4() {
     assert!(stderr.contains("1 rigid-body mode") && (stderr.contains("row 2") || stderr.contains("row 3")), "{stderr}");
 }
 
+/// A factor that no machine holds is refused before it is begun.
+#[test]
+#[cfg(target_os = "linux")]
+fn guyan_predicts_the_memory_of_the_factor_and_exits_7() {
+    let folder = tempfile::tempdir().unwrap();
+    let arrow = crate::support::arrow(400_000, folder.path());
+    let masters = ["--masters", "400000", "--ordering", "natural", "--baseline", "none"];
+    let (code, stdout, stderr) = run(&[&["run", "guyan", "-K", arrow.to_str().unwrap()], &masters[..]].concat());
+    assert!(code == 7 && stdout.is_empty(), "{code} {stderr}");
+    // 8 bytes for each of 400 000 x 400 000 numbers and what is needed besides: 1.16 TiB.
+    assert!(stderr.contains("the factorization of K_ss needs 1.16 TiB of memory, "), "{stderr}");
+    assert!(stderr.contains(" are available"), "{stderr}");
+}
+
 #[test]
 fn guyan_reports_its_steps_as_phases() {
     let folder = tempfile::tempdir().unwrap();

@@ -102,6 +102,35 @@ fn a_signal_ends_a_calibration_and_the_old_profile_stays() {
 }
 
 #[test]
+fn a_signal_ends_a_factorization_within_a_second() {
+    // In this order the factor is dense: a second and more for each factorization, next to nothing for the rest.
+    let folder = tempfile::tempdir().unwrap();
+    let arrow = crate::support::arrow(8_000, folder.path());
+    let output = folder.path().join("reduced.npy");
+    let args = [
+        "run",
+        "guyan",
+        "-K",
+        arrow.to_str().unwrap(),
+        "--masters",
+        "8000",
+        "--ordering",
+        "natural",
+        "--runs",
+        "1000",
+        "--output",
+        output.to_str().unwrap(),
+    ];
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let (got, stderr, took) = interrupt(&args, signal, Duration::from_millis(1500));
+        assert_eq!(got, code, "{stderr}");
+        assert!(stderr.contains("stopped by signal"), "{stderr}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(!output.exists(), "a file was left behind");
+    }
+}
+
+#[test]
 fn a_signal_while_the_output_is_written_leaves_no_half_of_it() {
     // A large text file takes long enough to be hit on its way; wherever the signal lands, the file is whole or absent.
     let folder = tempfile::tempdir().unwrap();

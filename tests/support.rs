@@ -27,3 +27,16 @@ pub(crate) fn run(args: &[&str]) -> (i32, String, String) {
 pub(crate) fn data(name: &str) -> std::path::PathBuf {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
+
+/// A positive definite Matrix Market file of `order` rows in `folder`: a diagonal, a first row and a first column. In the
+/// order of its rows its factor is dense.
+pub(crate) fn arrow(order: usize, folder: &std::path::Path) -> std::path::PathBuf {
+    let mut text = format!("%%MatrixMarket matrix coordinate real symmetric\n{order} {order} {}\n", 2 * order - 1);
+    text += &format!("1 1 {order}\n");
+    for row in 2..=order {
+        text += &format!("{row} 1 -1\n{row} {row} 2\n");
+    }
+    let path = folder.join("arrow.mtx");
+    std::fs::write(&path, text).expect("the folder takes a file");
+    path
+}

@@ -14,7 +14,7 @@ pub(super) struct Arena {
     /// Free ranges, ascending, none next to another. The lock is held for a look at a short list, and nothing in there
     /// waits for anything.
     free: Mutex<Vec<(usize, usize)>>,
-    _storage: Buffer<f64>,
+    storage: Buffer<f64>,
 }
 
 // SAFETY: the pointer is only used through blocks, whose ranges are disjoint; the list of free ranges is behind a lock.
@@ -29,10 +29,14 @@ pub(super) enum Block {
 }
 
 impl Arena {
-    /// Room for `length` numbers; pages are taken when they are first used.
-    pub(super) fn new(length: usize) -> Result<Self> {
-        let mut storage = Buffer::zeroed(length, "the updates of the factorization")?;
-        Ok(Self { base: storage.as_mut_ptr(), free: Mutex::new(vec![(0, length)]), _storage: storage })
+    /// All of `storage` is free.
+    pub(super) fn new(mut storage: Buffer<f64>) -> Self {
+        Self { base: storage.as_mut_ptr(), free: Mutex::new(vec![(0, storage.len())]), storage }
+    }
+
+    /// Gives the array back; all blocks are lost.
+    pub(super) fn into_storage(self) -> Buffer<f64> {
+        self.storage
     }
 
     /// A block of `size` numbers, whatever they are.
@@ -85,7 +89,7 @@ mod tests {
 
     #[test]
     fn blocks_are_disjoint_and_come_back() {
-        let arena = Arena::new(100).unwrap();
+        let arena = Arena::new(Buffer::zeroed(100, "test").unwrap());
         let mut blocks: Vec<Block> = [30, 0, 50, 20].iter().map(|size| arena.take(*size).unwrap()).collect();
         assert!(blocks.iter().all(|block| matches!(block, Block::Part(..))));
         for (k, block) in blocks.iter_mut().enumerate() {

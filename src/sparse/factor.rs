@@ -7,14 +7,14 @@ use faer::dyn_stack::{MemBuffer, MemStack};
 use super::Matrix;
 use super::analysis::{Analysis, Facts};
 use super::blocks::raw;
-use super::cholesky;
+use super::cholesky::{self, Storage};
 use super::condition::inverse_norm_1;
 use super::null_space::{self, Verdict};
 use super::pivoted::{Lblt, Lu, memory};
 use super::solve::{TileScratch, View};
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
-use crate::memory::Buffer;
+use crate::memory::{Buffer, available};
 
 /// How a matrix was factored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub struct Factor {
 }
 
 enum Kind {
-    Cholesky(Buffer<f64>),
+    Cholesky(Buffer<f64>, Storage),
     Lblt(Lblt),
     Lu(Lu),
 }
@@ -108,7 +108,15 @@ enum Memory {
 }
 
 impl Factor {
-    /// Factors `matrix`, which has the pattern of `analysis`.
+    /// [`Factor::new_in`] new memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new(analysis: &Arc<Analysis>, matrix: &Matrix, pool: &Pool) -> Result<Self, Failure> {
+        Self::new_in(Storage::default(), analysis, matrix, pool)
+    }
+
+    /// Factors `matrix`, which has the pattern of `analysis`, in the memory of an earlier factor where it fits.
     ///
     /// A symmetric matrix is tried as positive definite first, then as indefinite. A pivot that is zero relative to the
     /// matrix, or a condition number of 1e16 and more, makes it singular.
@@ -116,7 +124,7 @@ impl Factor {
     /// # Errors
     /// [`Failure::Singular`]; otherwise [`Error::Model`] for entries that are not finite, [`Error::Resource`] for too
     /// little memory, predicted before it is taken, [`Error::Internal`] for another pattern.
-    pub fn new(analysis: &Arc<Analysis>, matrix: &Matrix, pool: &Pool) -> Result<Self, Failure> {
+    pub fn new_in(storage: Storage, analysis: &Arc<Analysis>, matrix: &Matrix, pool: &Pool) -> Result<Self, Failure> {
         analysis.check_pattern(matrix)?;
         // Nothing to check again in the matrix that was analysed, the usual one.
         let Facts { symmetric, norm, not_finite, .. } = analysis.facts_of(matrix, pool)?;
@@ -132,7 +140,7 @@ impl Factor {
         let symmetric = analysis.symmetric() && symmetric;
         // A Cholesky factor with healthy pivots needs no estimate now; L U does not show its pivots.
         let (kind, negative, healthy) = if symmetric {
-            symmetric_kind(analysis, matrix, norm, pool)?
+            symmetric_kind(analysis, matrix, norm, storage, pool)?
         } else {
             match Lu::new(matrix, pool)? {
                 Ok(factor) => (Kind::Lu(factor), 0, false),
@@ -144,7 +152,7 @@ impl Factor {
             return Ok(factor);
         }
         // Numerically singular: every digit of a solution would be wrong.
-        if let Kind::Cholesky(_) = factor.kind {
+        if let Kind::Cholesky(..) = factor.kind {
             drop(factor);
             if let Verdict::Singular(singular) = examine(analysis, matrix, norm, pool)? {
                 return Err(Failure::Singular(singular));
@@ -153,6 +161,15 @@ impl Factor {
         }
         let row = factor.weakest_row()?;
         Err(Failure::Singular(Singular { row, null_space: 1, at_least: true }))
+    }
+
+    /// The memory, for another factor of the same pattern. Empty where faer has it.
+    #[must_use]
+    pub fn into_storage(self) -> Storage {
+        match self.kind {
+            Kind::Cholesky(values, rest) => rest.with_values(values),
+            Kind::Lblt(_) | Kind::Lu(_) => Storage::default(),
+        }
     }
 
     fn estimate(&self) -> Result<f64> {
@@ -188,7 +205,7 @@ impl Factor {
     #[must_use]
     pub fn method(&self) -> Method {
         match self.kind {
-            Kind::Cholesky(_) => Method::Cholesky,
+            Kind::Cholesky(..) => Method::Cholesky,
             Kind::Lblt(_) => Method::Lblt,
             Kind::Lu(_) => Method::Lu,
         }
@@ -215,7 +232,7 @@ impl Factor {
     #[must_use]
     pub fn stored_entries(&self) -> u64 {
         match &self.kind {
-            Kind::Cholesky(values) => values.len() as u64,
+            Kind::Cholesky(values, _) => values.len() as u64,
             Kind::Lblt(factor) => factor.entries() as u64,
             Kind::Lu(_) => 0,
         }
@@ -227,7 +244,7 @@ impl Factor {
     /// [`Error::Resource`] for too little memory.
     pub fn scratch(&self, columns: usize) -> Result<Scratch> {
         let memory = match &self.kind {
-            Kind::Cholesky(_) => Memory::Tile(TileScratch::new(&self.analysis.nodes, columns)?),
+            Kind::Cholesky(..) => Memory::Tile(TileScratch::new(&self.analysis.nodes, columns)?),
             Kind::Lblt(factor) => Memory::Faer(memory(factor.scratch(columns))?),
             Kind::Lu(factor) => Memory::Faer(memory(factor.scratch(columns))?),
         };
@@ -255,7 +272,7 @@ impl Factor {
         let columns = block.len() / n;
         assert!(columns <= scratch.columns, "a scratch for {} columns", scratch.columns);
         match (&self.kind, &mut scratch.memory) {
-            (Kind::Cholesky(values), Memory::Tile(tile)) => view(&self.analysis, values).solve(block, tile),
+            (Kind::Cholesky(values, _), Memory::Tile(tile)) => view(&self.analysis, values).solve(block, tile),
             (Kind::Lblt(factor), Memory::Faer(memory)) => factor.solve(block, columns, MemStack::new(memory)),
             (Kind::Lu(factor), Memory::Faer(memory)) => factor.solve(transposed, block, columns, MemStack::new(memory)),
             _ => panic!("a scratch of another factor"),
@@ -269,6 +286,8 @@ impl std::fmt::Debug for Factor {
     }
 }
 
+/// What was needed to compute a factor is kept for the next one if it is at most this part of the memory that is left.
+const KEPT: u64 = 32;
 /// A condition number from which on a solution has no correct digit.
 const HOPELESS: f64 = 1e16;
 /// A pivot that is smaller than this share of its diagonal entry is nothing but roundoff.
@@ -288,15 +307,18 @@ fn symmetric_kind(
     analysis: &Analysis,
     matrix: &Matrix,
     norm: f64,
+    storage: Storage,
     pool: &Pool,
 ) -> Result<(Kind, usize, bool), Failure> {
-    let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, pool)?;
+    let tried = cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, matrix, storage, pool)?;
     let position = match tried {
-        Ok((values, weakest)) if weakest.share > ROUNDOFF => {
+        Ok((values, weakest, rest)) if weakest.share > ROUNDOFF => {
             let healthy = weakest.share > HEALTHY && weakest.smallest > SMALL * norm;
-            return Ok((Kind::Cholesky(values), 0, healthy));
+            // Much beside the factor would be missing where its solutions go.
+            let kept = rest.bytes() <= available().unwrap_or(0) / KEPT;
+            return Ok((Kind::Cholesky(values, if kept { rest } else { Storage::default() }), 0, healthy));
         }
-        Ok((_, weakest)) => weakest.position,
+        Ok((_, weakest, _)) => weakest.position,
         Err(position) => position,
     };
     let row = analysis.nodes.permutation[position] as usize;
@@ -337,9 +359,10 @@ fn examine(analysis: &Analysis, matrix: &Matrix, norm: f64, pool: &Pool) -> Resu
             Verdict::Singular(Singular { row, null_space: 1, at_least: true })
         });
     }
-    match cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, &shifted, pool)? {
+    let storage = Storage::default();
+    match cholesky::factor(&analysis.nodes, &analysis.plan, &analysis.position, &shifted, storage, pool)? {
         Err(_) => Ok(Verdict::Indefinite),
-        Ok((values, _)) => {
+        Ok((values, ..)) => {
             drop(shifted);
             let view = view(analysis, &values);
             let mut scratch = TileScratch::new(&analysis.nodes, null_space::BLOCK)?;

@@ -352,6 +352,28 @@ fn one_analysis_serves_many_matrices_and_threads() {
 }
 
 #[test]
+fn a_factor_in_the_memory_of_another_is_the_same() {
+    let pool = pool();
+    let (first, smaller) = (laplacian(9, 9, 9), laplacian(5, 4, 3));
+    let mut second = first.clone();
+    second.data_mut().iter_mut().for_each(|value| *value *= 1.0 + value.abs());
+    let analyse = |matrix: &Matrix| Arc::new(Analysis::new(matrix, &Options::default(), &pool).unwrap());
+    let solve = |factor: &Factor| {
+        let mut x: Vec<f64> = (0..factor.order()).map(|k| (k % 13) as f64 - 6.0).collect();
+        factor.solve(&mut x, &mut factor.scratch(1).unwrap());
+        x
+    };
+    let analysis = analyse(&first);
+    let storage = Factor::new(&analysis, &first, &pool).unwrap().into_storage();
+    assert!(storage.bytes() >= analysis.factor_bytes());
+    let again = Factor::new_in(storage, &analysis, &second, &pool).unwrap();
+    assert_eq!(solve(&again), solve(&Factor::new(&analysis, &second, &pool).unwrap()));
+    // Memory of another size is not used.
+    let other = Factor::new_in(again.into_storage(), &analyse(&smaller), &smaller, &pool).unwrap();
+    assert_eq!(solve(&other), solve(&Factor::new(&analyse(&smaller), &smaller, &pool).unwrap()));
+}
+
+#[test]
 fn arrow_matrices_and_separate_pieces() {
     let mut random = Random(21);
     for (n, pieces) in [(1, 1), (40, 1), (40, 4), (90, 30)] {

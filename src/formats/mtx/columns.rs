@@ -9,103 +9,140 @@ use crate::error::Result;
 use crate::formats::numbers::reserve;
 
 /// The matrix of `shape` (rows, columns) with these entries; the other triangle is filled in where `storage` leaves it
-/// out, entries of one place are summed in file order. Each task owns a range of columns and reads all entries, so the
-/// result does not depend on the number of threads.
+/// out, entries of one place are summed in file order. Each task has the entries of some parts that follow each other, and
+/// in each column the places behind those of the tasks before: the result does not depend on the number of threads.
 ///
 /// # Errors
 /// [`Error::Resource`] when the matrix does not fit in memory.
 pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Storage) -> Result<Matrix> {
     let columns = shape.1;
-    let tasks = rayon::current_num_threads().max(1);
-    let mut starts = zeroed::<usize>(columns + 1, "the column starts")?;
-    let width = columns.div_ceil(tasks).max(1);
-    starts[1..].par_chunks_mut(width).enumerate().for_each(|(task, counts)| {
-        let first = task * width;
-        each(&parts, storage, first..first + counts.len(), |column, _, _| counts[column - first] += 1);
+    let entries: usize = parts.iter().map(Part::len).sum();
+    // Each task counts all columns: not more of them than the entries are worth.
+    let tasks = rayon::current_num_threads().min(entries / columns.max(1)).max(1);
+    let tasks: Vec<&[Part]> = share_out(&parts, tasks);
+    let mut counts: Vec<Vec<usize>> =
+        tasks.iter().map(|_| zeroed(columns, "the column starts")).collect::<Result<_>>()?;
+    counts.par_iter_mut().zip(&tasks).for_each(|(counts, parts)| {
+        each(parts, storage, |column, _, _| counts[column as usize] += 1);
     });
+    // Counts become the places where each task's entries of a column begin.
+    let mut starts = zeroed::<usize>(columns + 1, "the column starts")?;
+    let mut total = 0;
     for column in 0..columns {
-        starts[column + 1] += starts[column];
+        for counts in &mut counts {
+            total += std::mem::replace(&mut counts[column], total);
+        }
+        starts[column + 1] = total;
     }
-    let total = starts[columns];
     crate::memory::ensure_available("the matrix", total as u64 * 12)?;
     let mut indices = reserve::<u32>(total, "the matrix")?;
     let mut data = reserve::<f64>(total, "the matrix")?;
-    let mut shares = Vec::new();
-    let (mut rest_indices, mut rest_data) =
-        (&mut indices.spare_capacity_mut()[..total], &mut data.spare_capacity_mut()[..total]);
-    for share in split(&starts, tasks) {
-        let length = starts[share.end] - starts[share.start];
-        let (own_indices, tail_indices) = rest_indices.split_at_mut(length);
-        let (own_data, tail_data) = rest_data.split_at_mut(length);
-        (rest_indices, rest_data) = (tail_indices, tail_data);
-        shares.push((share, own_indices, own_data));
-    }
-    // Entries that are left in each column after those of one place were summed; `None` when all are.
-    let kept: Vec<Option<Vec<usize>>> = shares
-        .into_par_iter()
-        .map(|(share, indices, data)| {
-            let base = starts[share.start];
-            let mut next: Vec<usize> = starts[share.clone()].iter().map(|start| start - base).collect();
-            each(&parts, storage, share.clone(), |column, row, value| {
-                let slot = &mut next[column - share.start];
-                indices[*slot].write(row);
-                data[*slot].write(value);
-                *slot += 1;
-            });
-            let (length, indices, data) = (indices.len(), indices.as_mut_ptr(), data.as_mut_ptr());
-            // SAFETY: every slot of the share was written: the counts came from the same walk over the entries.
-            let (indices, data) = unsafe {
-                (
-                    std::slice::from_raw_parts_mut(indices.cast::<u32>(), length),
-                    std::slice::from_raw_parts_mut(data.cast::<f64>(), length),
-                )
-            };
-            let mut sorter = Vec::new();
-            let mut changed: Option<Vec<usize>> = None;
-            for column in share.clone() {
-                let range = starts[column] - base..starts[column + 1] - base;
-                let (indices, data) = (&mut indices[range.clone()], &mut data[range]);
-                if indices.windows(2).all(|pair| pair[0] < pair[1]) {
-                    continue;
-                }
-                let left = sum_duplicates(indices, data, &mut sorter);
-                if left < indices.len() {
-                    let lengths = || share.clone().map(|c| starts[c + 1] - starts[c]).collect();
-                    changed.get_or_insert_with(lengths)[column - share.start] = left;
-                }
+    let places = Places(indices.as_mut_ptr(), data.as_mut_ptr());
+    counts.into_par_iter().zip(&tasks).for_each(|(mut next, parts)| {
+        let places = &places;
+        each(parts, storage, |column, row, value| {
+            let place = &mut next[column as usize];
+            // SAFETY: the walk is the one that counted: each place below `total` is written once, by one task, and the
+            // arrays have room for `total` entries.
+            unsafe {
+                places.0.add(*place).write(row);
+                places.1.add(*place).write(value);
             }
-            changed
-        })
-        .collect();
+            *place += 1;
+        });
+    });
+    drop(tasks);
     drop(parts);
-    // SAFETY: the shares tile the arrays and each task wrote all of its share.
+    // SAFETY: all `total` entries were written.
     unsafe {
         indices.set_len(total);
         data.set_len(total);
     }
+    let shares = split(&starts, rayon::current_num_threads());
+    let kept = sort_columns(&starts, &mut indices, &mut data, &shares);
     if kept.iter().any(Option::is_some) {
-        close_gaps(&mut starts, &mut indices, &mut data, tasks, kept);
+        close_gaps(&mut starts, &mut indices, &mut data, shares, kept);
     }
     // SAFETY: the starts ascend to the length of both arrays, and the rows of each column are below `shape.0` and ascend
     // strictly: every column that did not was sorted and summed above.
     Ok(unsafe { Matrix::new_unchecked(sprs::CompressedStorage::CSC, shape, starts, indices, data) })
 }
 
-/// Calls `take(column, row, value)` for every entry of the whole matrix whose column is in `range`, in file order.
+/// The row indices and values, of which each task writes its own places.
+struct Places(*mut u32, *mut f64);
+
+// SAFETY: every place is written by one task, and nothing is read before all are done.
+unsafe impl Sync for Places {}
+
+/// Runs of parts with about the same number of entries, at most `tasks`.
+fn share_out(parts: &[Part], tasks: usize) -> Vec<&[Part]> {
+    let entries: usize = parts.iter().map(Part::len).sum();
+    let mut shares = Vec::new();
+    let (mut rest, mut before) = (parts, 0);
+    for task in 1..=tasks {
+        let target = if task == tasks { usize::MAX } else { entries / tasks * task };
+        let mut length = 0;
+        while length < rest.len() && before < target {
+            before += rest[length].len();
+            length += 1;
+        }
+        let (share, others) = rest.split_at(length);
+        shares.push(share);
+        rest = others;
+    }
+    shares
+}
+
+/// Calls `take(column, row, value)` for every entry of the whole matrix, in file order.
 #[inline(always)]
-fn each(parts: &[Part], storage: Storage, range: Range<usize>, mut take: impl FnMut(usize, u32, f64)) {
-    let (start, length) = (range.start as u32, range.len() as u32);
+fn each(parts: &[Part], storage: Storage, mut take: impl FnMut(u32, u32, f64)) {
     for part in parts {
         for (place, value) in part.places.iter().zip(&part.values) {
             let [row, column] = *place;
-            if column.wrapping_sub(start) < length {
-                take(column as usize, row, *value);
-            }
-            if storage != Storage::General && row != column && row.wrapping_sub(start) < length {
-                take(row as usize, column, if storage == Storage::SkewSymmetric { -*value } else { *value });
+            take(column, row, *value);
+            if storage != Storage::General && row != column {
+                take(row, column, if storage == Storage::SkewSymmetric { -*value } else { *value });
             }
         }
     }
+}
+
+/// Sorts the columns that are not, and sums entries of one place. For each share the entries that are left in its
+/// columns; `None` where all are.
+fn sort_columns(
+    starts: &[usize],
+    indices: &mut [u32],
+    data: &mut [f64],
+    shares: &[Range<usize>],
+) -> Vec<Option<Vec<usize>>> {
+    let mut pieces = Vec::new();
+    let (mut rest_indices, mut rest_data) = (indices, data);
+    for share in shares {
+        let length = starts[share.end] - starts[share.start];
+        let (own_indices, tail_indices) = rest_indices.split_at_mut(length);
+        let (own_data, tail_data) = rest_data.split_at_mut(length);
+        (rest_indices, rest_data) = (tail_indices, tail_data);
+        pieces.push((share.clone(), own_indices, own_data));
+    }
+    let sort = |(share, indices, data): (Range<usize>, &mut [u32], &mut [f64])| {
+        let base = starts[share.start];
+        let mut sorter = Vec::new();
+        let mut changed: Option<Vec<usize>> = None;
+        for column in share.clone() {
+            let range = starts[column] - base..starts[column + 1] - base;
+            let (indices, data) = (&mut indices[range.clone()], &mut data[range]);
+            if indices.windows(2).all(|pair| pair[0] < pair[1]) {
+                continue;
+            }
+            let left = sum_duplicates(indices, data, &mut sorter);
+            if left < indices.len() {
+                let lengths = || share.clone().map(|c| starts[c + 1] - starts[c]).collect();
+                changed.get_or_insert_with(lengths)[column - share.start] = left;
+            }
+        }
+        changed
+    };
+    pieces.into_par_iter().map(sort).collect()
 }
 
 /// Ranges of columns with about the same number of entries.
@@ -124,10 +161,9 @@ fn close_gaps(
     starts: &mut [usize],
     indices: &mut Vec<u32>,
     data: &mut Vec<f64>,
-    tasks: usize,
+    shares: Vec<Range<usize>>,
     kept: Vec<Option<Vec<usize>>>,
 ) {
-    let shares = split(starts, tasks);
     let mut end = 0;
     for (share, lengths) in shares.into_iter().zip(kept) {
         let mut start = starts[share.start];

@@ -43,7 +43,7 @@ const fn fives() -> [u128; 2 * MOST as usize + 1] {
 /// rounding, or the value is no normal number. The method is Eisel's and Lemire's ("Number parsing at a gigabyte per
 /// second", 2021).
 #[inline(always)]
-fn scale(mantissa: u64, exponent: i64) -> Option<f64> {
+pub(super) fn scale(mantissa: u64, exponent: i64) -> Option<f64> {
     if mantissa == 0 {
         return Some(0.0);
     }
@@ -86,10 +86,16 @@ fn digits(text: &[u8], at: usize) -> Option<(u64, usize)> {
     let count = (others.trailing_zeros() / 8) as usize;
     // The digits move up to the last bytes; zeros fill in front.
     let x = if count == 0 { 0 } else { x << (64 - 8 * count) };
+    Some((eight_digits(x), count))
+}
+
+/// The number of eight digits, a byte each, the first one lowest.
+#[inline(always)]
+pub(super) fn eight_digits(x: u64) -> u64 {
     let x = x.wrapping_mul(10).wrapping_add(x >> 8);
     let low = (x & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let high = ((x >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
-    Some((low.wrapping_add(high) >> 32, count))
+    low.wrapping_add(high) >> 32
 }
 
 /// An unsigned integer below 10^8 at `at`, up to the next byte that is no digit. `None` when there is none, it is

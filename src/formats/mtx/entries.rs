@@ -1,5 +1,7 @@
 //! The lines of a coordinate file, in parallel.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{Field, Storage, decimal, words};
@@ -83,18 +85,28 @@ pub(crate) fn parse_entries(source: &Source, start: usize, layout: Layout) -> Re
     })
 }
 
-fn part(bytes: &[u8], range: std::ops::Range<usize>, layout: Layout) -> Result<Part, Wrong> {
-    // A line holds at most one entry, so the lines bound the memory.
-    let lines = memchr::memchr_iter(b'\n', &bytes[range.clone()]).count() + 1;
-    let what = "the entries of the file";
-    let mut part = Part {
-        start: range.start,
-        places: reserve(lines, what).map_err(Wrong::Memory)?,
-        values: reserve(lines, what).map_err(Wrong::Memory)?,
-    };
+fn part(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,bmi1,bmi2")]
+        fn part_avx2(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
+            part_body::<true>(bytes, range, layout)
+        }
+        if layout.field != Field::Pattern && super::line::available() {
+            // SAFETY: the processor has the features.
+            return unsafe { part_avx2(bytes, range, layout) };
+        }
+    }
+    part_body::<false>(bytes, range, layout)
+}
+
+/// Reads a part, `AVX2` with [`super::line::entry`] first.
+#[inline(always)]
+fn part_body<const AVX2: bool>(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
+    let mut part = Part { start: range.start, ..Part::default() };
     let mut at = range.start;
     while at < range.end {
-        let (row, column, value, end) = match quick(bytes, at, layout.field) {
+        let (row, column, value, end) = match usual::<AVX2>(bytes, at, layout.field) {
             Some(entry) => entry,
             None => {
                 let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n + 1);
@@ -112,11 +124,56 @@ fn part(bytes: &[u8], range: std::ops::Range<usize>, layout: Layout) -> Result<P
         if place[0] >= layout.rows as u64 || place[1] >= layout.columns as u64 || !in_storage(place, layout.storage) {
             return Err(Wrong::Line { at, why: refuse(row, column, layout) });
         }
+        if part.values.len() == part.values.capacity() || part.places.len() == part.places.capacity() {
+            grow(&mut part, bytes, at..range.end).map_err(Wrong::Memory)?;
+        }
         part.places.push(place.map(|index| index as u32));
         part.values.push(value);
         at = end;
     }
     Ok(part)
+}
+
+/// Room for the entries of `left`: as many as its first lines are short, so that it seldom has to be made twice, and
+/// never more than a few times the text.
+#[cold]
+fn grow(part: &mut Part, bytes: &[u8], left: Range<usize>) -> Result<()> {
+    const LOOK: usize = 4096;
+    let sample = &bytes[left.start..left.end.min(left.start + LOOK)];
+    let lines = memchr::memchr_iter(b'\n', sample).count() + 1;
+    // A tenth more than expected; lines below are seldom that much shorter.
+    let more = (left.len() as f64 / sample.len() as f64 * lines as f64 * 1.1) as usize + 1;
+    let what = "the entries of the file";
+    if part.values.is_empty() {
+        part.places = reserve(more, what)?;
+        part.values = reserve(more, what)?;
+        return Ok(());
+    }
+    let total = (part.values.len() + more) as u64 * 16;
+    let refused = |_| Error::memory(what, total);
+    part.places.try_reserve(more).map_err(refused)?;
+    part.values.try_reserve(more).map_err(refused)
+}
+
+/// A line of a usual form; `None` for any other, which [`slow`] reads.
+#[inline(always)]
+fn usual<const AVX2: bool>(bytes: &[u8], at: usize, field: Field) -> Option<(u64, u64, f64, usize)> {
+    #[cfg(target_arch = "x86_64")]
+    if AVX2 {
+        // SAFETY: who calls with AVX2 has asked the processor.
+        if let Some(entry) = unsafe { super::line::entry(bytes, at, field) } {
+            return Some((entry.row, entry.column, entry.value, entry.next));
+        }
+        return others(bytes, at, field);
+    }
+    quick(bytes, at, field)
+}
+
+/// [`quick`] where it is seldom needed.
+#[cold]
+#[inline(never)]
+fn others(bytes: &[u8], at: usize, field: Field) -> Option<(u64, u64, f64, usize)> {
+    quick(bytes, at, field)
 }
 
 #[inline(always)]
@@ -147,7 +204,7 @@ fn refuse(row: u64, column: u64, layout: Layout) -> String {
     }
 }
 
-/// A line of the usual form; `None` for any other, which [`slow`] reads.
+/// A line of row, column and value with any blanks between; `None` for any other.
 #[inline(always)]
 fn quick(bytes: &[u8], at: usize, field: Field) -> Option<(u64, u64, f64, usize)> {
     let (row, at) = decimal::index(bytes, blanks(bytes, at)?)?;

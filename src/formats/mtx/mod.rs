@@ -13,6 +13,8 @@ mod array;
 mod columns;
 mod decimal;
 mod entries;
+#[cfg(target_arch = "x86_64")]
+mod line;
 #[cfg(test)]
 mod tests;
 mod write;

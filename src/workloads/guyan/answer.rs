@@ -47,6 +47,7 @@ pub(super) fn answer(job: &GuyanJob, outputs: &[Output]) -> Answer {
     json.insert("factor_entries".into(), json!(facts.factor_entries));
     json.insert("condition".into(), json!(facts.condition));
     json.insert("negative_pivots".into(), json!(facts.negative_pivots));
+    json.insert("read_seconds".into(), json!(model.read_seconds));
 
     let (slaves, masters) = (model.slaves() as u64, model.masters() as u64);
     line(

@@ -10,7 +10,7 @@ use super::{STAYS, answer, check, save};
 use crate::error::{Error, Result};
 use crate::job::{Answer, Check, Host, Input, Job, Output, Precision, Step};
 use crate::machine::pool::Pool;
-use crate::sparse::{Analysis, Factor, Method, Ordering};
+use crate::sparse::{Analysis, Factor, Method, Ordering, Storage};
 
 /// What was asked for besides the reduced matrices.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub(super) struct Wanted {
 pub(super) struct State {
     pub(super) analysis: Option<Arc<Analysis>>,
     pub(super) factor: Option<Factor>,
+    /// The memory of the run before.
+    pub(super) storage: Storage,
     pub(super) facts: Facts,
     /// Why the frequencies of the reduced model are missing.
     pub(super) no_modes: Option<String>,
@@ -111,7 +113,7 @@ impl Job for GuyanJob {
         }
         let mut steps = vec![
             Step::Whole(Box::new(Analyse::new(self))),
-            Step::Whole(Box::new(FactorStep(self))),
+            Step::Whole(Box::new(FactorStep::new(self))),
             Step::Kernel(Box::new(Solve(self))),
             Step::Whole(Box::new(Reduce(self))),
         ];

@@ -1,6 +1,7 @@
 //! The input of a reduction: stiffness, mass and masters, read from files or generated, cut into blocks.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rand::RngExt;
 
@@ -30,6 +31,8 @@ pub(super) struct Model {
     names: Option<DofNames>,
     /// File name, or how it was made.
     pub(super) source: String,
+    /// Seconds that reading the matrices from their files took; 0 when they were generated.
+    pub(super) read_seconds: f64,
     /// What the user should know.
     pub(super) warnings: Vec<String>,
 }
@@ -50,7 +53,9 @@ impl Model {
     /// [`Error::Input`] for what is wrong with a file, [`Error::Resource`] when the matrices do not fit in memory.
     pub(super) fn read(files: &Files, keep: bool, pool: &Pool) -> Result<Self> {
         let mut warnings = Vec::new();
+        let start = Instant::now();
         let stiffness = matrix(&files.stiffness)?;
+        let mut read_seconds = start.elapsed().as_secs_f64();
         let order = square(&files.stiffness, &stiffness)?;
         let names = names(files, order)?;
         let found = sparse::symmetry(&stiffness, pool)?;
@@ -68,7 +73,9 @@ impl Model {
         let mass = match &files.mass {
             None => None,
             Some(path) => {
+                let start = Instant::now();
                 let mass = matrix(path)?;
+                read_seconds += start.elapsed().as_secs_f64();
                 let other = square(path, &mass)?;
                 if other != order {
                     let why = format!("has {other} rows, the stiffness matrix has {order}");
@@ -97,6 +104,7 @@ impl Model {
             symmetric,
             names,
             source,
+            read_seconds,
             warnings,
         })
     }
@@ -143,6 +151,7 @@ impl Model {
             symmetric: true,
             names: None,
             source: format!("generated, random symmetric {slaves} x {slaves} with {masters} masters"),
+            read_seconds: 0.0,
             warnings: Vec::new(),
         })
     }

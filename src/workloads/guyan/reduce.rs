@@ -8,7 +8,8 @@ use super::job::{GuyanJob, with_pool};
 use super::{lanczos, pencil};
 use crate::error::{Error, Result};
 use crate::job::{ChunkOut, Class, ColumnSpec, Host, Kernel, Output, Precision, Scalar, Whole, Work};
-use crate::sparse::{Blocks, add_product, add_transposed_product};
+use crate::memory::available;
+use crate::sparse::{Blocks, Factor, Storage, add_product, add_transposed_product};
 
 /// Where the outputs of the steps stand.
 pub(super) const SOLVE: usize = 2;
@@ -25,6 +26,8 @@ pub(super) const PHI: usize = 2;
 /// Eigenvalues, ascending.
 pub(super) const LAMBDA: usize = 3;
 
+/// The memory of a factor is kept for the next run if it is at most this part of what is available.
+const KEPT: u64 = 4;
 /// Columns that one task reduces.
 const BLOCK: usize = 64;
 
@@ -85,8 +88,12 @@ impl Whole for Reduce<'_> {
         if let Some(error) = job.write(|state| state.failed.take()) {
             return Err(error);
         }
-        // The factor has done its work; the products below need the memory more.
-        job.write(|state| state.factor = None);
+        // The factor has done its work. Its memory is for the next run, unless the products below need it more.
+        job.write(|state| {
+            let storage = state.factor.take().map(Factor::into_storage).unwrap_or_default();
+            let spare = storage.bytes() <= available().unwrap_or(0) / KEPT;
+            state.storage = if spare { storage } else { Storage::default() };
+        });
         let model = &job.model;
         let n = model.masters();
         let x: &[f64] = before[SOLVE].column(0);

@@ -1,6 +1,7 @@
 //! The steps that solve `K_ss X = K_sm`: analysis, factorization, and the kernel over right-hand sides.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::job::{Facts, GuyanJob, with_pool};
 use crate::error::{Error, Result};
@@ -62,16 +63,18 @@ whole_step!(Analyse<'_>, "analyse", |step: &Analyse<'_>| Work {
 impl Whole for Analyse<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
         let job = self.job;
-        // What the run before has left goes first.
-        job.write(|state| {
-            state.factor = None;
+        // What the run before has left goes first, all but the memory of its factor.
+        let kept = job.write(|state| {
+            state.storage =
+                state.factor.take().map_or_else(|| std::mem::take(&mut state.storage), Factor::into_storage);
             state.analysis = None;
             state.failed = None;
+            state.storage.bytes()
         });
         let options = Options { ordering: job.wanted.ordering };
         let analysis = with_pool(host, |pool| Analysis::new(&job.model.stiffness.ss, &options, pool))?;
         *self.order_seconds.lock().unwrap_or_else(PoisonError::into_inner) = analysis.order_seconds();
-        ensure_available("the factorization of K_ss", analysis.peak_bytes())?;
+        ensure_available("the factorization of K_ss", analysis.peak_bytes().saturating_sub(kept))?;
         job.write(|state| {
             state.facts = Facts {
                 ordering: Some(analysis.ordering()),
@@ -89,31 +92,47 @@ impl Whole for Analyse<'_> {
     }
 }
 
-/// Step `factor`.
-pub(super) struct FactorStep<'j>(pub(super) &'j GuyanJob);
+/// Step `factor`, with the estimate of the condition number as a part of its own.
+pub(super) struct FactorStep<'j> {
+    job: &'j GuyanJob,
+    condition_seconds: Mutex<f64>,
+}
+
+impl<'j> FactorStep<'j> {
+    pub(super) fn new(job: &'j GuyanJob) -> Self {
+        Self { job, condition_seconds: Mutex::new(0.0) }
+    }
+}
 
 whole_step!(FactorStep<'_>, "factor", |step: &FactorStep<'_>| Work {
-    flops: step.0.read(|state| state.facts.flops),
+    flops: step.job.read(|state| state.facts.flops),
     ..NO_FLOPS
 });
 
 impl Whole for FactorStep<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
-        let job = self.0;
-        let analysis = job.read(|state| state.analysis.clone());
+        let job = self.job;
+        let (analysis, storage) = job.write(|state| (state.analysis.clone(), std::mem::take(&mut state.storage)));
         let analysis = analysis.ok_or_else(|| Error::Internal("factor before analyse".into()))?;
-        let factor = with_pool(host, |pool| match Factor::new(&analysis, &job.model.stiffness.ss, pool) {
+        let factor = with_pool(host, |pool| match Factor::new_in(storage, &analysis, &job.model.stiffness.ss, pool) {
             Ok(factor) => Ok(factor),
             Err(Failure::Singular(singular)) => Err(no_inverse(job, &singular)),
             Err(Failure::Error(error)) => Err(error),
         })?;
+        let start = Instant::now();
+        let condition = factor.condition();
+        *self.condition_seconds.lock().unwrap_or_else(PoisonError::into_inner) = start.elapsed().as_secs_f64();
         job.write(|state| {
             state.facts.method = Some(factor.method());
-            state.facts.condition = factor.condition();
+            state.facts.condition = condition;
             state.facts.negative_pivots = factor.negative_pivots();
             state.factor = Some(factor);
         });
         Ok(())
+    }
+
+    fn parts(&self) -> Vec<(&'static str, f64)> {
+        vec![("condition", *self.condition_seconds.lock().unwrap_or_else(PoisonError::into_inner))]
     }
 }
 

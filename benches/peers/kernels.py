@@ -1,11 +1,12 @@
-"""The peers: for each workload functions that take a size and return (a call without arguments, the items it does)."""
+"""The kernels `pi` and `axial`. Each peer is a function that takes a size and returns a call and the items it does.
 
-import os
+hetero's time is the kernel and the answer made from it, with the threads already there, as the peers' are.
+"""
+
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-
-THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+from case import THREADS, WHOLE, Case
 
 
 # --- pi ---
@@ -184,3 +185,34 @@ PEERS = {
         "pocl f64, in place": axial_pocl,
     },
 }
+
+COMMANDS = {
+    "pi": lambda size: ["run", "pi", "--samples", str(size)],
+    "axial": lambda size: ["run", "stress", "--model", "axial", "--elements", str(size)],
+}
+
+
+def seconds(report):
+    run = report["runs"][0]
+    return {WHOLE: run["warm_seconds"]["median"], "kernel": run["phases"]["kernel"]}
+
+
+def case(workload, size, goal):
+    def scaled(make):
+        def build():
+            call, done = make(size)
+            return {WHOLE: call}, size / done
+
+        return build
+
+    peers = {name: scaled(make) for name, make in PEERS[workload].items()}
+    return Case(workload, f"{size:.0e}", COMMANDS[workload](size), seconds, {WHOLE: goal}, peers)
+
+
+CASES = [
+    case("pi", 10_000_000, 0.30),
+    case("pi", 1_000_000_000, 0.30),
+    case("axial", 100_000, 0.5),
+    case("axial", 1_000_000, 0.9),
+    case("axial", 10_000_000, 0.9),
+]

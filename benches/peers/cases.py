@@ -1,0 +1,8 @@
+"""All comparisons, in the order in which they are made."""
+
+import eigen
+import guyan
+import kernels
+import reading
+
+CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES
