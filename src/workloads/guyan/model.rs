@@ -166,6 +166,12 @@ impl Model {
         self.stiffness.slaves.len()
     }
 
+    /// What a factorization has to do, as far as that is known before its analysis: rows times entries grows as its
+    /// operations do for a three-dimensional matrix (n^2).
+    pub(super) fn factor_size(&self) -> f64 {
+        self.slaves() as f64 * self.stiffness.ss.nnz() as f64
+    }
+
     /// How the user calls a slave: `row 16 (node 6 direction 1)`.
     pub(super) fn slave_name(&self, slave: usize) -> String {
         self.stiffness.slaves.get(slave).map_or_else(String::new, |row| self.row_name(*row as usize))

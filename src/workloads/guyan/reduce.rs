@@ -236,6 +236,10 @@ impl Kernel for Modes<'_> {
         Work { flops: 3.0 * self.0.read(|state| state.facts.flops) / items, bytes_read: 0.0, bytes_written: 8.0 }
     }
 
+    fn size(&self) -> f64 {
+        3.0 * self.0.model.factor_size()
+    }
+
     fn class(&self) -> Class {
         Class::Residual
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::job::{Facts, GuyanJob, with_pool};
+use super::model::Model;
 use crate::error::{Error, Result};
 use crate::job::{ChunkOut, Class, ColumnSpec, Host, Kernel, Output, Precision, Scalar, Whole, Work};
 use crate::memory::ensure_available;
@@ -27,7 +28,7 @@ impl<'j> Analyse<'j> {
 
 /// A whole step's description, which differs in little.
 macro_rules! whole_step {
-    ($type:ty, $name:literal, $work:expr) => {
+    ($type:ty, $name:literal, $work:expr, $size:expr) => {
         impl Kernel for $type {
             fn name(&self) -> &'static str {
                 $name
@@ -44,6 +45,9 @@ macro_rules! whole_step {
             fn work(&self) -> Work {
                 $work(self)
             }
+            fn size(&self) -> f64 {
+                $size(&self.job.model)
+            }
             fn class(&self) -> Class {
                 Class::Residual
             }
@@ -55,10 +59,12 @@ macro_rules! whole_step {
 const NO_FLOPS: Work = Work { flops: 0.0, bytes_read: 0.0, bytes_written: 0.0 };
 
 // A row number and a value an entry; how often they are read is the graph's affair.
-whole_step!(Analyse<'_>, "analyse", |step: &Analyse<'_>| Work {
-    bytes_read: 12.0 * step.job.model.stiffness.ss.nnz() as f64,
-    ..NO_FLOPS
-});
+whole_step!(
+    Analyse<'_>,
+    "analyse",
+    |step: &Analyse<'_>| Work { bytes_read: 12.0 * step.job.model.stiffness.ss.nnz() as f64, ..NO_FLOPS },
+    |model: &Model| 12.0 * model.stiffness.ss.nnz() as f64
+);
 
 impl Whole for Analyse<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
@@ -104,10 +110,12 @@ impl<'j> FactorStep<'j> {
     }
 }
 
-whole_step!(FactorStep<'_>, "factor", |step: &FactorStep<'_>| Work {
-    flops: step.job.read(|state| state.facts.flops),
-    ..NO_FLOPS
-});
+whole_step!(
+    FactorStep<'_>,
+    "factor",
+    |step: &FactorStep<'_>| Work { flops: step.job.read(|state| state.facts.flops), ..NO_FLOPS },
+    Model::factor_size
+);
 
 impl Whole for FactorStep<'_> {
     fn solve(&self, host: &Host<'_>, _: &[Output], _: &mut Output) -> Result<()> {
@@ -178,6 +186,12 @@ impl Kernel for Solve<'_> {
         let flops = self.0.read(|state| state.analysis.as_ref().map_or(0.0, |analysis| analysis.solve_flops()));
         // Before the analysis: at least one operation and one number a row.
         Work { flops: flops.max(4.0 * slaves), bytes_read: 8.0 * slaves, bytes_written: 8.0 * slaves }
+    }
+
+    fn size(&self) -> f64 {
+        let model = &self.0.model;
+        // A row of the factor has some n^(1/3) times the entries of a row of a three-dimensional matrix.
+        model.masters() as f64 * model.stiffness.ss.nnz() as f64 * (model.slaves() as f64).cbrt()
     }
 
     fn class(&self) -> Class {
