@@ -18,6 +18,7 @@ pub mod francis;
 mod general;
 pub mod hessenberg;
 mod symmetric;
+pub(crate) use symmetric::by_qr;
 
 #[cfg(test)]
 mod tests;
