@@ -52,6 +52,8 @@ pub struct Knowledge {
     pub profile: Profile,
     /// Where they come from.
     pub source: String,
+    /// Whether to work out from which sizes on each backend pays; otherwise only where one thread is chosen.
+    pub sizes: bool,
     /// Whether they are of this machine: what is missing may then be probed and looked for.
     here: bool,
 }
@@ -72,7 +74,7 @@ impl Knowledge {
                 format!("{why}: expectations and a quick probe (hetero calibrate measures a new one)"),
             ),
         };
-        Self { profile, source, here: true }
+        Self { profile, source, sizes: false, here: true }
     }
 
     /// The profile of some machine, from a file.
@@ -82,7 +84,7 @@ impl Knowledge {
     pub fn of(path: &std::path::Path) -> Result<Self> {
         let profile = Profile::read(path)?;
         let source = format!("profile {} of {}, {} threads", path.display(), profile.key.cpu, profile.key.threads);
-        Ok(Self { profile, source, here: false })
+        Ok(Self { profile, source, sizes: false, here: false })
     }
 }
 
@@ -173,8 +175,11 @@ pub fn choose(
         backend: policy::AUTO.into(),
         why: "no backend can run this job; hetero explain says why for each".into(),
     })?;
+    let pays = match knowledge.sizes || decision.chosen == "seq" {
+        true => breaks_even(&contenders),
+        false => Vec::new(),
+    };
     let seconds = begin.elapsed().as_secs_f64();
-    let pays = breaks_even(&contenders);
     Ok(Choice { decision, source: knowledge.source.clone(), seconds, demand: own_demand, pays })
 }
 

@@ -28,6 +28,7 @@ pub fn explain(name: &str, args: &ArgMatches, config: &Config, control: &Control
         Some(path) => Knowledge::of(path)?,
         None => Knowledge::here(&machine),
     };
+    knowledge.sizes = true;
     let pool = backend::cpu::pool(&config.backend_options())?;
     let job = pool.install(|| workload.prepare(args, &Context { seed: config.run.seed }))?;
     control.proceed()?;
