@@ -139,10 +139,8 @@ impl Sweep<'_> {
             let cut: BTreeSet<String> =
                 walk.series.iter().filter(|series| series.end != End::Over).map(|s| self.name(s)).collect();
             let cut = cut.into_iter().collect::<Vec<_>>().join(", ");
-            match (walk.series.is_empty() && !walk.over, cut.is_empty()) {
-                (true, _) => self.notes.push(format!("{}: no time for any of its kernels", walk.workload.name())),
-                (_, false) => self.notes.push(format!("{}: no time for larger jobs of {cut}", walk.workload.name())),
-                _ => {}
+            if !cut.is_empty() {
+                self.notes.push(format!("{}: no time for larger jobs of {cut}", walk.workload.name()));
             }
         }
         Ok(())
@@ -155,7 +153,8 @@ impl Sweep<'_> {
         while !walk.over {
             self.control.proceed()?;
             self.control.stage(&format!("{}: making {} items", walk.workload.name(), walk.items));
-            if begin.elapsed().as_secs_f64() + walk.making * STEP as f64 > seconds {
+            let smallest = walk.items == SMALLEST && walk.series.is_empty();
+            if !smallest && begin.elapsed().as_secs_f64() + walk.making * STEP as f64 > seconds {
                 return Ok(());
             }
             let start = Instant::now();
@@ -211,10 +210,12 @@ impl Sweep<'_> {
             return Ok(new);
         }
         let runs = *RUNS.start() as f64 + 1.0;
+        // The host's kernels are all met once, at a size that takes next to nothing; a device may have to compile.
+        let first = own.last.0 == 0;
         let bytes = own.last.2 * size as f64 / own.last.0.max(1) as f64;
         if bytes > MOST_BYTES {
             own.end = End::Over;
-        } else if own.predicted(size) * runs > left {
+        } else if (!first || self.backends[backend].device) && own.predicted(size) * runs > left {
             own.end = End::NoTime(walk.items);
         } else {
             match self.measure(walk.workload, job, backend) {
