@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use clap::ArgMatches;
 
@@ -23,6 +24,13 @@ use crate::workloads::{self, Context, Workload};
 use crate::{backend::Phases, run};
 
 pub mod sizes;
+
+/// Further measurements of a row that changed against an earlier comparison.
+const CONFIRMATIONS: usize = 2;
+
+/// The pause before each of them, in seconds: the neighbours that disturb a machine stay for some tenths of a second to
+/// a few seconds, so that a row measured again at once would be disturbed again.
+const PAUSE_SECONDS: f64 = 3.0;
 
 /// What a user asked for.
 struct Request {
@@ -74,16 +82,28 @@ pub fn command(args: &ArgMatches, config: &Config, control: &Arc<Control>, out: 
     }
     let before = earlier.map(|path| read_saved(path, &request)).transpose()?;
     let progress = Progress::start(control, config.report.progress);
-    let (inputs, failed) = measure(&request, config, control)?;
+    let (mut inputs, mut failed) = measure(&request, config, control)?;
+    let against = |inputs: &Inputs| {
+        let mut comparison = sweep::build(inputs.clone());
+        if let (Some(path), Some(before)) = (earlier, &before) {
+            comparison.against = Some(sweep::against::against(&comparison, before, &path.display().to_string()));
+        }
+        comparison
+    };
+    let mut comparison = against(&inputs);
+    for _ in 0..CONFIRMATIONS {
+        let changed = comparison.changed();
+        if changed.is_empty() {
+            break;
+        }
+        confirm(&request, &changed, &mut inputs, &mut failed, config, control)?;
+        comparison = against(&inputs);
+    }
     drop(progress);
     let wrong = inputs.points.iter().find_map(|point| {
         let who = format!("{} at {}", point.facts.id, grouped(point.items));
         point.verification.error(&who)
     });
-    let mut comparison = sweep::build(inputs);
-    if let (Some(path), Some(before)) = (earlier, &before) {
-        comparison.against = Some(sweep::against::against(&comparison, before, &path.display().to_string()));
-    }
     report::emit(out, &form(&comparison, config))?;
     if let Some(path) = page {
         write_text(path, &html::page(&comparison))?;
@@ -219,7 +239,9 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
         });
     }
     if let Some(rule) = second {
-        measure_again(request, rule, &mut inputs, &mut failed, config, control)?;
+        let all: Vec<usize> = (0..inputs.points.len()).collect();
+        let add = |point: &mut Point, runs| point.samples.extend(runs);
+        again(request, rule, ("the second pass", &all), add, &mut inputs, &mut failed, config, control)?;
     }
     Ok((inputs, failed))
 }
@@ -238,11 +260,35 @@ fn passes(rule: Rule) -> (Rule, Option<Rule>) {
     (half(1), more.then(|| Rule { min_runs: half(0).min_runs.max(1), ..half(0) }))
 }
 
-/// The second pass: adds its runs to those of every row. What disturbs a machine for some seconds then shows as scatter
-/// and not as a row that is certainly slow.
-fn measure_again(
+/// Measures the rows that `changed` once more, after a pause. Their new runs do not join the earlier ones: each
+/// measurement is held against the earlier comparison by itself.
+fn confirm(
+    request: &Request,
+    changed: &[usize],
+    inputs: &mut Inputs,
+    failed: &mut Option<Error>,
+    config: &Config,
+    control: &Control,
+) -> Result<()> {
+    control.stage("a pause, then the rows that changed once more");
+    let start = Instant::now();
+    while start.elapsed().as_secs_f64() < PAUSE_SECONDS {
+        control.proceed()?;
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let rule = Rule::from(&config.run);
+    let add = |point: &mut Point, runs| point.again.push(runs);
+    again(request, rule, ("a further pass over changed rows", changed), add, inputs, failed, config, control)
+}
+
+/// A further pass, `(its name, the rows)`: measures those rows of `inputs` again and hands their runs to `add`. What
+/// disturbs a machine for some seconds shows between passes, as scatter, and not as a row that is certainly slow.
+#[expect(clippy::too_many_arguments, reason = "what a first pass takes, and what is different in a further one")]
+fn again(
     request: &Request,
     rule: Rule,
+    (pass, rows): (&str, &[usize]),
+    add: impl Fn(&mut Point, Vec<Phases>),
     inputs: &mut Inputs,
     failed: &mut Option<Error>,
     config: &Config,
@@ -250,26 +296,27 @@ fn measure_again(
 ) -> Result<()> {
     let mut dead: Vec<String> = Vec::new();
     for &size in &request.sizes {
-        let rows = || inputs.points.iter().filter(|point| point.size == size);
-        if rows().next().is_none() {
+        let due: Vec<usize> = rows.iter().copied().filter(|row| inputs.points[*row].size == size).collect();
+        if due.is_empty() {
             continue;
         }
         let job = generate(request, size, config, control)?;
-        for point in inputs.points.iter_mut().filter(|point| point.size == size) {
+        for row in due {
+            let point = &mut inputs.points[row];
             let id = &point.facts.id;
             if dead.contains(id) {
                 continue;
             }
             match run::measure(job.as_ref(), id, rule, config, control) {
                 Ok(measured) => {
-                    point.samples.extend(measured.samples.phases);
                     if point.verification.passed() {
                         point.verification = measured.verification;
                     }
+                    add(point, measured.samples.phases);
                 }
                 Err(error @ Error::Device { .. }) => {
                     let size = grouped(point.items);
-                    inputs.warnings.push(format!("{error}, in the second pass; from {size} on it has half the runs"));
+                    inputs.warnings.push(format!("{error}, in {pass}; from {size} on it has fewer runs"));
                     dead.push(id.clone());
                     failed.get_or_insert(error);
                 }
@@ -326,6 +373,7 @@ fn point(
         open: measured.open,
         compile: measured.compile.iter().sum(),
         samples: measured.samples.phases,
+        again: Vec::new(),
         verification: measured.verification,
     })
 }

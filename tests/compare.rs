@@ -139,7 +139,11 @@ fn a_saved_comparison_is_compared_row_by_row() {
     assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
     assert!(stdout.contains("only before: seq integer at 77"), "{stdout}");
     let value: Value = serde_json::from_str(&std::fs::read_to_string(&second).unwrap()).unwrap();
-    assert_eq!(value["against"]["rows"].as_array().unwrap().len(), 4);
+    let rows = value["against"]["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    let slower: Vec<_> = rows.iter().filter(|row| row["verdict"] == "slower").collect();
+    assert!(slower.iter().all(|row| row["measured"] == 3 && row["again"].as_array().unwrap().len() == 2), "{slower:?}");
+    assert!(stdout.contains("all rows: "), "{stdout}");
     assert!(std::fs::read_to_string(&page).unwrap().contains("Against an earlier comparison"));
     // Without --fail-if it is told, and that is all.
     let (code, stdout, _) = compare(&[&pi[..], &["--against", &first, "--markdown"]].concat());

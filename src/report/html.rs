@@ -415,9 +415,9 @@ fn against(out: &mut String, sweep: &Sweep, before: &Against) {
         (!names.is_empty()).then(|| format!("only {which}: {}", spaced(&names.join(", "))))
     };
     let notes: Vec<String> = before
-        .warnings
-        .iter()
-        .cloned()
+        .summary_lines("×")
+        .into_iter()
+        .chain(before.warnings.iter().cloned())
         .chain(only("before", &before.only_before))
         .chain(only("now", &before.only_now))
         .collect();
@@ -435,7 +435,7 @@ fn against(out: &mut String, sweep: &Sweep, before: &Against) {
              <caption>Median of one warm run with its interval; × is how many times as fast as before</caption>\n\
              <thead><tr><th scope=\"col\">{items}</th><th scope=\"col\" class=\"left\">backend</th>\
              <th scope=\"col\" class=\"left\">precision</th><th scope=\"col\">before</th><th scope=\"col\">now</th>\
-             <th scope=\"col\" class=\"left\">change</th></tr></thead>\n<tbody>\n"
+             <th scope=\"col\" class=\"left\">change</th><th scope=\"col\">measured</th></tr></thead>\n<tbody>\n"
         );
         for row in &before.rows {
             let cell = |s: &Summary| {
@@ -452,7 +452,7 @@ fn against(out: &mut String, sweep: &Sweep, before: &Against) {
                 cell(&row.now)
             );
             ratio_cell(out, Some(&row.ratio));
-            out.push_str("</tr>\n");
+            let _ = writeln!(out, "<td>{}×</td></tr>", row.measured);
         }
         out.push_str("</tbody>\n</table>\n</div>\n");
     }

@@ -149,6 +149,9 @@ pub struct Row {
     pub samples: Vec<f64>,
     /// Kernel seconds of every run.
     pub kernel_samples: Vec<f64>,
+    /// Warm seconds of every run of each later measurement, made because the row had changed against an earlier
+    /// comparison. They count there alone.
+    pub again_samples: Vec<Vec<f64>>,
     /// Against the baseline at the same size.
     pub speedup: SpeedupRow,
     /// Whether the answer is right.
@@ -238,6 +241,8 @@ pub struct Point {
     pub compile: f64,
     /// The timed runs.
     pub samples: Vec<Phases>,
+    /// Those of each later measurement, made because the row had changed against an earlier comparison.
+    pub again: Vec<Vec<Phases>>,
     /// The verdict.
     pub verification: Verification,
 }
@@ -324,10 +329,12 @@ pub fn build(inputs: Inputs) -> Sweep {
 
 /// One row, without its speedups; without times when the answer is wrong.
 fn row(point: Point, once: f64) -> Row {
-    let Point { size, items, facts, precision, samples, verification, .. } = point;
-    let (mut warm, mut kernel) = (Vec::new(), Vec::new());
+    let Point { size, items, facts, precision, samples, again, verification, .. } = point;
+    let total = |runs: &[Phases]| -> Vec<f64> { runs.iter().map(|s| s.total() - s.open - s.compile).collect() };
+    let (mut warm, mut kernel, mut later) = (Vec::new(), Vec::new(), Vec::new());
     if verification.passed() {
-        warm = samples.iter().map(|s| s.total() - s.open - s.compile).collect();
+        warm = total(&samples);
+        later = again.iter().map(|runs| total(runs)).collect();
         kernel = samples.iter().map(Phases::computing).collect();
     }
     let cold: Vec<f64> = warm.iter().map(|seconds| once + seconds).collect();
@@ -342,6 +349,7 @@ fn row(point: Point, once: f64) -> Row {
         kernel_seconds: Summary::of(&kernel).filter(|s| s.min > 0.0),
         samples: warm,
         kernel_samples: kernel,
+        again_samples: later,
         speedup: SpeedupRow::default(),
         verify: verification,
     }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SCHEMA, Sweep};
+use super::{Row, SCHEMA, Sweep};
 use crate::error::{Error, Place, Result};
 use crate::measure::stats::{Ratio, Summary, Verdict};
+use crate::report::table::factor;
 use crate::units::{grouped, seconds};
 
 /// The largest file that is read: a row is under 4 KiB, so this is more than any sweep makes.
@@ -53,6 +54,9 @@ pub struct Against {
     pub cpu: String,
     /// Rows that both have, by warm seconds.
     pub rows: Vec<AgainstRow>,
+    /// The median of all rows' ratios: far from 1 when the whole machine, or all of hetero, changed its speed. `null`
+    /// without rows.
+    pub median_ratio: Option<f64>,
     /// Rows that only the earlier one has, or that have no times here: `gpu mixed at 1_000`.
     pub only_before: Vec<String>,
     /// Rows that only this one has, or that have no times there.
@@ -74,12 +78,79 @@ pub struct AgainstRow {
     pub before: Summary,
     /// Warm seconds now.
     pub now: Summary,
+    /// How many times as fast as then. The verdict is that of all measurements: `faster` or `slower` only if each of
+    /// them by itself says so, `unclear` if the first does and a later one does not.
+    #[serde(flatten)]
+    pub ratio: Ratio,
+    /// How often the row was measured: once, or until a measurement did not confirm the change.
+    pub measured: usize,
+    /// The later measurements, each against the same times as the first.
+    pub again: Vec<Measurement>,
+}
+
+/// A later measurement of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measurement {
+    /// Warm seconds.
+    pub now: Summary,
     /// How many times as fast as then.
     #[serde(flatten)]
     pub ratio: Ratio,
 }
 
+/// Whether a row's time is not what it was.
+fn is_change(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Faster | Verdict::Slower)
+}
+
+impl AgainstRow {
+    /// Holds `row`, with all its measurements, against the time `before`; `None` when it has no times.
+    fn of(row: &Row, before: Summary) -> Option<Self> {
+        let now = row.warm_seconds?;
+        let mut ratio = Ratio::of(&before, &now);
+        let again: Vec<Measurement> = row
+            .again_samples
+            .iter()
+            .filter_map(|runs| Summary::of(runs))
+            .map(|now| Measurement { now, ratio: Ratio::of(&before, &now) })
+            .collect();
+        if is_change(ratio.verdict) && again.iter().any(|later| later.ratio.verdict != ratio.verdict) {
+            ratio.verdict = Verdict::Unclear;
+        }
+        let (items, backend, precision) = key(row);
+        Some(Self { items, backend, precision, before, now, ratio, measured: 1 + again.len(), again })
+    }
+}
+
+impl Sweep {
+    /// The rows, by index, that changed against the earlier comparison as far as is known: those to measure again.
+    #[must_use]
+    pub fn changed(&self) -> Vec<usize> {
+        let Some(against) = &self.against else { return Vec::new() };
+        let changed = |row: &Row| against.row(row).is_some_and(|old| is_change(old.ratio.verdict));
+        (0..self.rows.len()).filter(|i| changed(&self.rows[*i])).collect()
+    }
+}
+
 impl Against {
+    /// What became of `row`, if the earlier comparison has it.
+    #[must_use]
+    pub fn row(&self, row: &Row) -> Option<&AgainstRow> {
+        let key = (row.items, row.backend.as_str(), row.precision.name());
+        self.rows.iter().find(|old| (old.items, old.backend.as_str(), old.precision.as_str()) == key)
+    }
+
+    /// What all rows say together, and how changes were confirmed, in sentences; none without rows.
+    #[must_use]
+    pub fn summary_lines(&self, times: &str) -> Vec<String> {
+        let all = self.median_ratio.map(|ratio| format!("all rows: {} (median)", factor(Some(ratio), times)));
+        let again = self.rows.iter().any(|row| row.measured > 1).then(|| {
+            "rows that seemed to change were measured again, later: faster and slower only where every measurement says so"
+                .to_string()
+        });
+        all.into_iter().chain(again).collect()
+    }
+
     /// The rows that are slower than they were, in words; empty when there are none.
     #[must_use]
     pub fn slower(&self) -> Vec<String> {
@@ -141,6 +212,10 @@ impl Saved {
     }
 }
 
+fn key(row: &Row) -> Key {
+    (row.items, row.backend.clone(), row.precision.name().to_string())
+}
+
 impl SavedRow {
     fn key(&self) -> Key {
         (self.items, self.backend.clone(), self.precision.clone())
@@ -170,15 +245,14 @@ pub fn against(now: &Sweep, before: &Saved, file: &str) -> Against {
     let name = |(items, backend, precision): &Key| format!("{backend} {precision} at {}", grouped(*items));
     let (mut rows, mut only_now, mut only_before) = (Vec::new(), Vec::new(), Vec::new());
     for row in &now.rows {
-        let key = (row.items, row.backend.clone(), row.precision.name().to_string());
-        match (then.remove(&key).map(|old| old.warm_seconds), row.warm_seconds) {
-            (Some(Some(before)), Some(now)) => {
-                let (items, backend, precision) = key;
-                rows.push(AgainstRow { items, backend, precision, before, now, ratio: Ratio::of(&before, &now) });
-            }
-            (Some(Some(_)), None) => only_before.push(name(&key)),
-            (None | Some(None), Some(_)) => only_now.push(name(&key)),
-            (None | Some(None), None) => {}
+        let key = key(row);
+        match then.remove(&key).and_then(|old| old.warm_seconds) {
+            Some(before) => match AgainstRow::of(row, before) {
+                Some(row) => rows.push(row),
+                None => only_before.push(name(&key)),
+            },
+            None if row.warm_seconds.is_some() => only_now.push(name(&key)),
+            None => {}
         }
     }
     let mut rest: Vec<Key> =
@@ -199,7 +273,9 @@ pub fn against(now: &Sweep, before: &Saved, file: &str) -> Against {
     if rows.is_empty() {
         warnings.push("the two have no row in common".into());
     }
+    let ratios: Vec<f64> = rows.iter().map(|row| row.ratio.ratio).collect();
     Against {
+        median_ratio: Summary::of(&ratios).map(|summary| summary.median),
         file: file.into(),
         version: before.version.clone(),
         cpu: cpu.clone(),

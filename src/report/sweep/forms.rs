@@ -55,14 +55,11 @@ pub fn csv(sweep: &Sweep) -> String {
         add("verify", if row.verify.passed() { "pass" } else { "fail" }.to_string());
         add("first_bad", row.verify.first_bad.clone().unwrap_or_default());
         if let Some(against) = &sweep.against {
-            let precision = row.precision.name();
-            let then = against.rows.iter().find(|old| {
-                (old.items, old.backend.as_str(), old.precision.as_str())
-                    == (row.items, row.backend.as_str(), precision)
-            });
+            let then = against.row(row);
             add("before_median_seconds", number(then.map(|old| old.before.median)));
             add("before_ratio", number(then.map(|old| old.ratio.ratio)));
             add("before_verdict", then.map_or_else(String::new, |old| old.ratio.verdict.word().to_string()));
+            add("before_measured", then.map_or_else(String::new, |old| old.measured.to_string()));
         }
         if out.is_empty() {
             line(&mut out, fields.iter().map(|(name, _)| name.as_str()));
@@ -118,14 +115,18 @@ pub fn markdown(sweep: &Sweep) -> String {
     }
     if let Some(against) = &sweep.against {
         let _ = writeln!(out, "\nAgainst {} (hetero {}):\n", text(&against.file), text(&against.version));
-        table_row(&mut out, &[&items, "backend", "before", "now", "ratio", "verdict"]);
-        table_row(&mut out, &["--:", "---", "--:", "--:", "--:", "---"]);
+        table_row(&mut out, &[&items, "backend", "before", "now", "ratio", "verdict", "measured"]);
+        table_row(&mut out, &["--:", "---", "--:", "--:", "--:", "---", "--:"]);
         for row in &against.rows {
             let (before, now) = (seconds(row.before.median), seconds(row.now.median));
             let (backend, verdict) = (text(&row.backend), row.ratio.verdict.word());
-            table_row(&mut out, &[&grouped(row.items), &backend, &before, &now, &ratio(&row.ratio, "x"), verdict]);
+            let (ratio, measured) = (ratio(&row.ratio, "x"), format!("{}x", row.measured));
+            table_row(&mut out, &[&grouped(row.items), &backend, &before, &now, &ratio, verdict, &measured]);
         }
         out.push('\n');
+        for line in against.summary_lines("x") {
+            let _ = writeln!(out, "- {}", text(&line));
+        }
         for (which, names) in [("before", &against.only_before), ("now", &against.only_now)] {
             if !names.is_empty() {
                 let _ = writeln!(out, "- only {which}: {}", text(&names.join(", ")));

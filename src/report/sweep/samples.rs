@@ -35,6 +35,7 @@ pub(crate) fn inputs(sizes: &[u64]) -> Inputs {
                 open: row.open,
                 compile: row.compile,
                 samples,
+                again: Vec::new(),
                 verification: row.verification,
                 facts: row.facts,
             });

@@ -148,7 +148,8 @@ fn against(out: &mut String, sweep: &Sweep, against: &Against, style: Style) {
     wrap(out, "", &format!("against {file}, hetero {}", style.clean(&against.version)));
     if !against.rows.is_empty() {
         let items = format!("-{}", items_heading(sweep));
-        let headings = [items.as_str(), "backend", "precision", "-before", "-now", "ratio [interval]", "verdict"];
+        let headings =
+            [items.as_str(), "backend", "precision", "-before", "-now", "ratio [interval]", "verdict", "-measured"];
         let mut grid = Grid::new(style, &headings);
         for row in &against.rows {
             grid.row(vec![
@@ -159,9 +160,13 @@ fn against(out: &mut String, sweep: &Sweep, against: &Against, style: Style) {
                 seconds(row.now.median).into(),
                 ratio(&row.ratio, style.times()).into(),
                 Cell::painted(row.ratio.verdict.word(), paint(row.ratio.verdict)),
+                format!("{}{}", row.measured, style.times()).into(),
             ]);
         }
         grid.write(out);
+        for line in against.summary_lines(style.times()) {
+            wrap(out, "", &line);
+        }
     }
     for (which, names) in [("before", &against.only_before), ("now", &against.only_now)] {
         if !names.is_empty() {

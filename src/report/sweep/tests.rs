@@ -303,8 +303,105 @@ fn slower_and_faster_rows_are_found_and_one_sided_ones_named() {
     let text = forms::markdown(&now);
     assert!(text.contains("| 100_000 | cpu | 106 us | 138 us | 0.769x"), "{text}");
     let text = forms::csv(&now);
-    assert!(text.lines().next().unwrap().ends_with("before_median_seconds,before_ratio,before_verdict"));
-    assert_eq!(text.lines().filter(|line| line.ends_with(",slower")).count(), 1);
+    assert!(
+        text.lines().next().unwrap().ends_with("before_median_seconds,before_ratio,before_verdict,before_measured")
+    );
+    assert_eq!(text.lines().filter(|line| line.ends_with(",slower,1")).count(), 1);
+}
+
+/// The sweep of `factors[0]`, held against the one of [`sweep`] and then measured again as `hetero compare` does: the
+/// cpu's time at 100_000 is multiplied by the next of `factors` at each measurement.
+fn confirmed(factors: &[f64]) -> Sweep {
+    let before = saved(&sweep());
+    let times = |factor: f64, runs: &[Phases]| -> Vec<Phases> {
+        runs.iter().map(|run| Phases { kernel: factor * run.kernel, ..*run }).collect()
+    };
+    let mut inputs = inputs(&SIZES);
+    let at = inputs.points.iter().position(|point| point.facts.id == "cpu" && point.size == 100_000).unwrap();
+    let quiet = inputs.points[at].samples.clone();
+    inputs.points[at].samples = times(factors[0], &quiet);
+    for next in 1.. {
+        let mut now = build(inputs.clone());
+        now.against = Some(against::against(&now, &before, "before.json"));
+        match factors.get(next) {
+            Some(factor) if !now.changed().is_empty() => {
+                assert_eq!(now.changed(), [at], "nothing else is measured again");
+                inputs.points[at].again.push(times(*factor, &quiet));
+            }
+            _ => return now,
+        }
+    }
+    unreachable!("the loop returns")
+}
+
+#[test]
+fn a_change_has_to_show_in_every_measurement() {
+    let outcome = |factors: &[f64]| {
+        let now = confirmed(factors);
+        check_layout(&now);
+        let result = now.against.unwrap();
+        let row = result.rows.iter().find(|row| row.backend == "cpu" && row.items == 100_000).unwrap().clone();
+        (row.ratio.verdict, row.measured, result.slower().len())
+    };
+    // Noise in the first pass, or in the first two, and in neither direction: not slower, and no reason to exit 8.
+    assert_eq!(outcome(&[1.3, 1.0, 1.0]), (Verdict::Unclear, 2, 0));
+    assert_eq!(outcome(&[1.3, 1.3, 1.0]), (Verdict::Unclear, 3, 0));
+    assert_eq!(outcome(&[1.3, 0.5, 1.3]), (Verdict::Unclear, 2, 0));
+    assert_eq!(outcome(&[0.5, 1.0, 0.5]), (Verdict::Unclear, 2, 0));
+    // A real one: every time.
+    assert_eq!(outcome(&[1.3, 1.2, 1.5]), (Verdict::Slower, 3, 1));
+    assert_eq!(outcome(&[0.5, 0.6, 0.5]), (Verdict::Faster, 3, 0));
+    // Without a change nothing is measured again.
+    assert_eq!(outcome(&[1.0, 1.3, 1.3]), (Verdict::Same, 1, 0));
+}
+
+#[test]
+fn later_measurements_are_kept_and_told() {
+    let now = confirmed(&[1.3, 1.2, 1.5]);
+    let value: serde_json::Value = serde_json::from_str(&forms::json(&now)).unwrap();
+    let rows = value["against"]["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["measured"] == 3).unwrap();
+    assert_eq!((&row["verdict"], &row["backend"], &row["items"]), (&"slower".into(), &"cpu".into(), &100_000.into()));
+    assert_eq!(row["again"].as_array().unwrap().len(), 2);
+    assert!(row["again"][0]["ratio"].as_f64() > row["ratio"].as_f64(), "each has its own times");
+    let kept: Vec<usize> = now.rows.iter().flat_map(|row| row.again_samples.iter().map(Vec::len)).collect();
+    assert_eq!(kept, [10, 10], "every run of every measurement");
+    // What is saved for later, and its speedups, are the first measurement's, which every row has.
+    assert_eq!(now.rows.iter().map(|row| row.samples.len()).collect::<Vec<_>>(), [10; 21]);
+    let text = table::table(&now, PLAIN);
+    let line = text.lines().find(|line| line.ends_with("  3x")).unwrap_or_else(|| panic!("{text}"));
+    assert!(line.contains("cpu") && line.contains("slower"), "{line}");
+    assert!(text.contains("all rows: 1.00x (median)") && text.contains("measured again"), "{text}");
+    let text = forms::markdown(&now);
+    assert!(text.contains("| slower | 3x |") && text.contains("| same | 1x |"), "{text}");
+    assert_eq!(forms::csv(&now).lines().filter(|line| line.ends_with(",slower,3")).count(), 1);
+}
+
+#[test]
+fn a_row_that_is_wrong_when_measured_again_has_no_times() {
+    let mut inputs = inputs(&SIZES);
+    let runs = inputs.points[0].samples.clone();
+    inputs.points[0].again.push(runs);
+    inputs.points[0].verification.status = crate::measure::verify::Status::Fail;
+    let now = build(inputs);
+    assert!(now.rows[0].again_samples.is_empty() && now.rows[0].samples.is_empty());
+    assert_eq!(against::against(&now, &saved(&sweep()), "x").only_before, ["seq f64 at 1_000"]);
+}
+
+#[test]
+fn a_shift_of_the_whole_machine_shows_in_one_line() {
+    let before = saved(&sweep());
+    let mut inputs = inputs(&SIZES);
+    for sample in inputs.points.iter_mut().flat_map(|point| &mut point.samples) {
+        (sample.kernel, sample.upload) = (1.25 * sample.kernel, 1.25 * sample.upload);
+    }
+    let mut now = build(inputs);
+    let result = against::against(&now, &before, "before.json");
+    assert!((result.median_ratio.unwrap() - 0.8).abs() < 1e-12);
+    now.against = Some(result);
+    assert!(table::table(&now, PLAIN).contains("\nall rows: 0.800x (median)\n"));
+    let none = against::against(&build(super::samples::inputs(&[])), &before, "x");
+    assert!(none.median_ratio.is_none() && none.summary_lines("x").is_empty());
 }
 
 #[test]
