@@ -28,8 +28,8 @@ pub mod sizes;
 /// Further measurements of a row that changed against an earlier comparison.
 const CONFIRMATIONS: usize = 2;
 
-/// The pause before each of them, in seconds: the neighbours that disturb a machine stay for some tenths of a second to
-/// a few seconds, so that a row measured again at once would be disturbed again.
+/// The pause before each of them, in seconds, so that one disturbance does not meet all of a row's measurements. Chosen
+/// as what a user may wait, not tuned: what lasts for minutes is met again.
 const PAUSE_SECONDS: f64 = 3.0;
 
 /// What a user asked for.

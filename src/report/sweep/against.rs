@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Row, SCHEMA, Sweep};
 use crate::error::{Error, Place, Result};
-use crate::measure::stats::{Ratio, Summary, Verdict};
+use crate::measure::stats::{Ratio, SAME_WITHIN, Summary, Verdict};
 use crate::report::table::factor;
 use crate::units::{grouped, seconds};
 
@@ -79,7 +79,7 @@ pub struct AgainstRow {
     /// Warm seconds now.
     pub now: Summary,
     /// How many times as fast as then. The verdict is that of all measurements: `faster` or `slower` only if each of
-    /// them by itself says so, `unclear` if the first does and a later one does not.
+    /// them by itself says so and the fastest run of all moved by more than 5 %, too; `unclear` if only the first says so.
     #[serde(flatten)]
     pub ratio: Ratio,
     /// How often the row was measured: once, or until a measurement did not confirm the change.
@@ -114,7 +114,14 @@ impl AgainstRow {
             .filter_map(|runs| Summary::of(runs))
             .map(|now| Measurement { now, ratio: Ratio::of(&before, &now) })
             .collect();
-        if is_change(ratio.verdict) && again.iter().any(|later| later.ratio.verdict != ratio.verdict) {
+        // Other work on the machine only ever adds time: it moves medians for minutes, but seldom spares no run.
+        let fastest = again.iter().fold(now.min, |least, later| least.min(later.now.min)) / before.min;
+        let shown = match ratio.verdict {
+            Verdict::Slower => fastest > SAME_WITHIN,
+            Verdict::Faster => fastest < 1.0 / SAME_WITHIN,
+            Verdict::Same | Verdict::Unclear => true,
+        };
+        if is_change(ratio.verdict) && !(shown && again.iter().all(|later| later.ratio.verdict == ratio.verdict)) {
             ratio.verdict = Verdict::Unclear;
         }
         let (items, backend, precision) = key(row);
@@ -145,7 +152,8 @@ impl Against {
     pub fn summary_lines(&self, times: &str) -> Vec<String> {
         let all = self.median_ratio.map(|ratio| format!("all rows: {} (median)", factor(Some(ratio), times)));
         let again = self.rows.iter().any(|row| row.measured > 1).then(|| {
-            "rows that seemed to change were measured again, later: faster and slower only where every measurement says so"
+            "rows that seemed to change were measured again, later: faster and slower only where every measurement and the \
+             fastest run say so"
                 .to_string()
         });
         all.into_iter().chain(again).collect()

@@ -356,6 +356,23 @@ fn a_change_has_to_show_in_every_measurement() {
 }
 
 #[test]
+fn what_spares_some_runs_is_not_a_slower_program() {
+    let before = saved(&sweep());
+    let slower = |quiet_runs: usize| {
+        let mut inputs = inputs(&SIZES);
+        let point = inputs.points.iter_mut().find(|point| point.facts.id == "cpu" && point.size == 100_000).unwrap();
+        point.samples.iter_mut().skip(quiet_runs).for_each(|run| run.kernel *= 1.3);
+        point.again = vec![point.samples.clone(); 2];
+        let result = against::against(&build(inputs), &before, "before.json");
+        let row = result.rows.iter().find(|row| row.backend == "cpu" && row.items == 100_000).unwrap();
+        assert!(row.again.iter().all(|later| later.ratio.verdict == Verdict::Slower), "each by itself");
+        result.slower().len()
+    };
+    assert_eq!(slower(0), 1, "a slower program has no run as fast as before");
+    assert_eq!(slower(1), 0, "nine of ten runs disturbed");
+}
+
+#[test]
 fn later_measurements_are_kept_and_told() {
     let now = confirmed(&[1.3, 1.2, 1.5]);
     let value: serde_json::Value = serde_json::from_str(&forms::json(&now)).unwrap();
