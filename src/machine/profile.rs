@@ -233,7 +233,7 @@ impl BackendProfile {
     }
 
     /// The entry of a kernel, new when there was none for this code. One name may stand for several texts (with and without
-    /// temperatures); of those the last [`VARIANTS`] are kept, so that old code is forgotten in time.
+    /// temperatures); of those the last eight are kept, so that old code is forgotten in time.
     pub fn kernel_mut(&mut self, name: &str, precision: &str, hash: u64) -> &mut KernelProfile {
         let same = |known: &KernelProfile| known.name == name && known.precision == precision;
         let at = match self.kernels.iter().position(|known| same(known) && known.hash == hash) {
