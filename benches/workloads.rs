@@ -10,9 +10,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hetero::backend::{self, BackendOptions};
 use hetero::config::Layers;
-use hetero::exec::{Control, run_step};
-use hetero::job::{ChunkOut, Class, Kernel, Output, Precision, Work};
-use hetero::plan::ChunkRule;
+use hetero::exec::Control;
+use hetero::job::Output;
 use hetero::run::Team;
 use hetero::workloads::{Context, WORKLOADS};
 
@@ -60,46 +59,5 @@ fn workloads(criterion: &mut Criterion) {
     }
 }
 
-/// Does nothing with any number of items.
-struct Empty(u64);
-
-impl Kernel for Empty {
-    fn name(&self) -> &'static str {
-        "empty"
-    }
-    fn item(&self) -> &'static str {
-        "item"
-    }
-    fn items(&self) -> u64 {
-        self.0
-    }
-    fn precision(&self) -> Precision {
-        Precision::Integer
-    }
-    fn work(&self) -> Work {
-        Work { flops: 1e6, bytes_read: 0.0, bytes_written: 0.0 }
-    }
-    fn class(&self) -> Class {
-        Class::Exact
-    }
-    fn seq(&self, _: &mut ChunkOut<'_>) {}
-}
-
-/// What handing out one empty chunk costs, and what an empty step costs.
-fn chunk_loop(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("chunk_loop");
-    for (id, chunks) in [("seq", 1), ("seq", 10_000), ("cpu", 2), ("cpu", 10_000)] {
-        let mut backend = backend::open(id, &options()).expect("the host's backends are always there");
-        let kernel = Empty(chunks);
-        let rule = ChunkRule { lanes: 2, min: 1, max: 1, grain: 1 };
-        let mut output = Output::for_kernel(&kernel).expect("it is empty");
-        group.throughput(Throughput::Elements(chunks));
-        group.bench_function(BenchmarkId::new(id, chunks), |bencher| {
-            bencher.iter(|| run_step(&kernel, rule, backend.as_mut(), &mut output, &Control::default()));
-        });
-    }
-    group.finish();
-}
-
-criterion_group!(benches, chunk_loop, workloads);
+criterion_group!(benches, workloads);
 criterion_main!(benches);

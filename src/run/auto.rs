@@ -10,7 +10,7 @@ use crate::job::{Job, Precision, Step, kernel_hash};
 use crate::machine::Machine;
 use crate::machine::profile::{AdapterKey, Found, Key, Profile, Times};
 use crate::measure::probe;
-use crate::plan::demand::Demand;
+use crate::plan::demand::{Demand, StepDemand};
 use crate::plan::policy::{self, Contender, Decision};
 use crate::plan::prior::Prior;
 
@@ -142,13 +142,13 @@ pub fn choose(
     let devices = devices(job, knowledge, config, fastest);
     // Steps in a device's precision may convert the whole input: only for devices that could win.
     let device_precision = precision(job, config, job.gpu_precision())?;
-    let could_win = |device: &Device| open_seconds(device, &knowledge.profile, threads) < fastest;
+    let could_win = |device: &Device| least_seconds(device, &knowledge.profile, threads, &own_demand) < fastest;
     let device_demand = match devices.iter().any(could_win) {
         true => Some(of(&job.steps(device_precision)?, true)),
         false => None,
     };
     for device in &devices {
-        let open = open_seconds(device, &knowledge.profile, threads);
+        let least = least_seconds(device, &knowledge.profile, threads, &own_demand);
         let demand = match &device_demand {
             _ if config.gpu.require_hardware && device.software => {
                 Err("a software adapter, not a GPU, and --require-hardware refuses those".to_string())
@@ -156,8 +156,9 @@ pub fn choose(
             _ if job.stays_on_cpu().is_some() => Err(job.stays_on_cpu().unwrap_or_default().to_string()),
             Some(demand) if could_win(device) => Ok(demand),
             _ => Err(format!(
-                "opening it alone costs {}, the host finishes in {}",
-                crate::units::seconds(open),
+                "{} at least {}, the host finishes in {}",
+                if least > open_seconds(device, &knowledge.profile, threads) { "it needs" } else { "opening it takes" },
+                crate::units::seconds(least),
                 crate::units::seconds(fastest)
             )),
         };
@@ -197,6 +198,22 @@ fn time_of(decision: &Decision) -> Option<f64> {
 fn open_seconds(device: &Device, profile: &Profile, threads: usize) -> f64 {
     let known = profile.backend(&device.id).and_then(|known| known.open.value());
     known.unwrap_or_else(|| Prior::adapter(&device.kind, threads).open)
+}
+
+/// The part of an f64 job's size that it has at least in the precision of a device: half, and some room.
+const LEAST_PART: f64 = 0.4;
+
+/// Seconds that a device takes at the least, as far as that is known without building the steps in its precision: opening
+/// it, and what kernels of these names took there.
+fn least_seconds(device: &Device, profile: &Profile, threads: usize, demand: &Demand) -> f64 {
+    let open = open_seconds(device, profile, threads);
+    let Some(known) = profile.backend(&device.id) else { return open };
+    let least = |step: &StepDemand| {
+        let of_name = known.kernels.iter().filter(|kernel| kernel.name == step.kernel);
+        let times = of_name.filter_map(|kernel| Some(kernel.curve.at(LEAST_PART * step.size, 0.0)?.total()));
+        times.min_by(f64::total_cmp).unwrap_or(0.0)
+    };
+    open + demand.steps.iter().map(least).sum::<f64>()
 }
 
 /// The devices that the profile knows; where it knows none, those that are found, if the job is long enough for a search.
