@@ -14,11 +14,31 @@ use hetero::run::{Knowledge, choose, measure};
 use hetero::units;
 use hetero::workloads::{Context, WORKLOADS};
 
-/// Sizes in items: from too small for anything to what takes a while.
-const SIZES: [u64; 8] = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+/// Sizes in items, two a decade: from too small for anything to what takes a while.
+const SIZES: [u64; 19] = [
+    1,
+    3,
+    10,
+    30,
+    100,
+    300,
+    1_000,
+    3_000,
+    10_000,
+    30_000,
+    100_000,
+    300_000,
+    1_000_000,
+    3_000_000,
+    10_000_000,
+    30_000_000,
+    100_000_000,
+    300_000_000,
+    1_000_000_000,
+];
 
 /// A job whose chosen backend is predicted to take longer than this ends its workload's column of sizes.
-const LONGEST: f64 = 2.0;
+const LONGEST: f64 = 1.0;
 
 /// A backend that is predicted to take this many times as long as the chosen one is not the best: it is not run.
 const HOPELESS: f64 = 20.0;
@@ -28,7 +48,7 @@ const JUDGED_FROM: f64 = 1e-3;
 
 /// Times of one backend: end to end, open and compile included.
 fn seconds(job: &dyn Job, id: &str, config: &Config) -> Option<f64> {
-    let rule = Rule { min_runs: 5, max_runs: 15, budget_seconds: 0.5, ..Rule::default() };
+    let rule = Rule { min_runs: 5, max_runs: 15, budget_seconds: 0.3, ..Rule::default() };
     let measured = measure(job, id, rule, config, &Control::default()).ok()?;
     assert!(measured.verification.passed(), "{id} gave a wrong answer");
     let once = measured.open + measured.compile.iter().sum::<f64>();
@@ -50,9 +70,9 @@ fn main() {
             let Ok(job) = workload.sized_variant(size, variant, &Context { seed: 42 }) else { break };
             let job = job.as_ref();
             let items = job.input().items;
-            // Generated input of some workloads ends at a size.
+            // Generated input of some workloads stays at a size for a while.
             if items <= before {
-                break;
+                continue;
             }
             before = items;
             let mut knowledge = Knowledge::here(&machine);
