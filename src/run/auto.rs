@@ -111,7 +111,6 @@ pub fn choose(
         (0, _) | (_, false) => knowledge.profile.key.threads,
         (threads, true) => threads,
     };
-    let usual = threads == knowledge.profile.key.threads && config.cpu.simd == "auto";
     let input = job.input();
     let of =
         |steps: &[Step<'_>], device| Demand::of(workload, (input.items, input.item), steps, job.stays_on_cpu(), device);
@@ -130,7 +129,7 @@ pub fn choose(
     let host = |id: &str, demand, prior| Contender {
         backend: id.into(),
         demand: Ok(demand),
-        known: knowledge.profile.backend(id).filter(|_| usual || id == "seq"),
+        known: knowledge.profile.backend(id).filter(|known| id == "seq" || known.threads == threads),
         prior,
         device: false,
         software: false,
@@ -142,13 +141,14 @@ pub fn choose(
     let devices = devices(job, knowledge, config, fastest);
     // Steps in a device's precision may convert the whole input: only for devices that could win.
     let device_precision = precision(job, config, job.gpu_precision())?;
-    let could_win = |device: &Device| least_seconds(device, &knowledge.profile, threads, &own_demand) < fastest;
+    let least = |device: &Device| least_seconds(device, &knowledge.profile, threads, &own_demand);
+    let could_win = |device: &Device| could_win(least(device), device.software, fastest);
     let device_demand = match devices.iter().any(could_win) {
         true => Some(of(&job.steps(device_precision)?, true)),
         false => None,
     };
     for device in &devices {
-        let least = least_seconds(device, &knowledge.profile, threads, &own_demand);
+        let [open, work] = least(device);
         let demand = match &device_demand {
             _ if config.gpu.require_hardware && device.software => {
                 Err("a software adapter, not a GPU, and --require-hardware refuses those".to_string())
@@ -157,8 +157,8 @@ pub fn choose(
             Some(demand) if could_win(device) => Ok(demand),
             _ => Err(format!(
                 "{} at least {}, the host finishes in {}",
-                if least > open_seconds(device, &knowledge.profile, threads) { "it needs" } else { "opening it takes" },
-                crate::units::seconds(least),
+                if work > 0.0 { "it needs" } else { "opening it takes" },
+                crate::units::seconds(open + work),
                 crate::units::seconds(fastest)
             )),
         };
@@ -203,17 +203,24 @@ fn open_seconds(device: &Device, profile: &Profile, threads: usize) -> f64 {
 /// The part of an f64 job's size that it has at least in the precision of a device: half, and some room.
 const LEAST_PART: f64 = 0.4;
 
-/// Seconds that a device takes at the least, as far as that is known without building the steps in its precision: opening
-/// it, and what kernels of these names took there.
-fn least_seconds(device: &Device, profile: &Profile, threads: usize, demand: &Demand) -> f64 {
+/// Seconds that a device takes at the least, as far as that is known without building the steps in its precision: to open,
+/// and for what kernels of these names took there.
+fn least_seconds(device: &Device, profile: &Profile, threads: usize, demand: &Demand) -> [f64; 2] {
     let open = open_seconds(device, profile, threads);
-    let Some(known) = profile.backend(&device.id) else { return open };
+    let Some(known) = profile.backend(&device.id) else { return [open, 0.0] };
     let least = |step: &StepDemand| {
         let of_name = known.kernels.iter().filter(|kernel| kernel.name == step.kernel);
         let times = of_name.filter_map(|kernel| Some(kernel.curve.at(LEAST_PART * step.size, 0.0)?.total()));
         times.min_by(f64::total_cmp).unwrap_or(0.0)
     };
-    open + demand.steps.iter().map(least).sum::<f64>()
+    [open, demand.steps.iter().map(least).sum()]
+}
+
+/// Whether a device that takes at least `open` and `work` could finish before the host, which takes `host`: alone, or with a
+/// part of the work beside it. A software adapter beside the host computes on the same processors.
+fn could_win([open, work]: [f64; 2], software: bool, host: f64) -> bool {
+    let work = if software { work } else { work * host / (work + host).max(f64::MIN_POSITIVE) };
+    open + if work.is_finite() { work } else { 0.0 } < host
 }
 
 /// The devices that the profile knows; where it knows none, those that are found, if the job is long enough for a search.
@@ -248,7 +255,8 @@ fn probe_unknown(
     for step in steps {
         let Step::Kernel(kernel) = step else { continue };
         let (name, precision, hash) = (kernel.name(), kernel.precision().name(), kernel_hash(kernel.as_ref(), false));
-        let known = knowledge.profile.backend(id).and_then(|k| k.kernel(name, precision, hash));
+        let known = knowledge.profile.backend(id).filter(|known| known.threads == threads);
+        let known = known.and_then(|known| known.kernel(name, precision, hash));
         if known.is_some_and(|known| !known.curve.is_empty()) || kernel.items() == 0 {
             continue;
         }
@@ -272,4 +280,18 @@ fn breaks_even(contenders: &[Contender<'_>]) -> Vec<PaysFrom> {
     let mut pays = vec![pair(seq, cpu)];
     pays.extend(devices.iter().filter(|device| device.demand.is_ok()).map(|device| pair(cpu, device)));
     pays
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_slower_than_the_host_may_still_help_it() {
+        assert!(could_win([0.2, 9.0], false, 10.0) && could_win([0.2, 9.0], true, 10.0));
+        assert!(could_win([0.2, 12.0], false, 10.0), "together they are done in 5.7 s");
+        assert!(!could_win([0.2, 12.0], true, 10.0), "the same processors");
+        assert!(!could_win([11.0, 0.0], false, 10.0) && !could_win([6.0, 10.0], false, 10.0));
+        assert!(could_win([0.2, 0.0], false, f64::INFINITY));
+    }
 }
