@@ -24,6 +24,7 @@ pub struct Config {
     pub run: Run,
     pub cpu: Cpu,
     pub gpu: Gpu,
+    pub net: Net,
     pub report: ReportStyle,
 }
 
@@ -68,6 +69,22 @@ pub struct Gpu {
     pub max_device_memory: String,
     pub dispatch_target: f64,
     pub timeout: f64,
+}
+
+/// `[net]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config/default.toml")]
+pub struct Net {
+    pub connections: usize,
+    pub bytes_in_flight: String,
+    pub connect_timeout: f64,
+    pub idle_timeout: f64,
+    pub total_timeout: f64,
+    pub max_bytes: String,
+    pub retries: u32,
+    pub retry_wait: f64,
+    pub redirects: u32,
 }
 
 /// `[report]`
@@ -294,6 +311,10 @@ impl Config {
             ("run.baseline_limit", self.run.baseline_limit),
             ("gpu.dispatch_target", self.gpu.dispatch_target),
             ("gpu.timeout", self.gpu.timeout),
+            ("net.connect_timeout", self.net.connect_timeout),
+            ("net.idle_timeout", self.net.idle_timeout),
+            ("net.total_timeout", self.net.total_timeout),
+            ("net.retry_wait", self.net.retry_wait),
         ] {
             if !(seconds > 0.0 && seconds <= 86_400.0) {
                 return layers.refuse(knob, "between 0 and 86400 seconds");
@@ -305,8 +326,21 @@ impl Config {
         if self.cpu.threads > 4096 {
             return layers.refuse("cpu.threads", "at most 4096");
         }
-        if units::parse_bytes(&self.gpu.max_device_memory).is_err() {
-            return layers.refuse("gpu.max_device_memory", "a size such as 512M or 2GiB");
+        if !(1..=16_384).contains(&self.net.connections) {
+            return layers.refuse("net.connections", "between 1 and 16384");
+        }
+        if self.net.retries > 100 || self.net.redirects > 100 {
+            let knob = if self.net.retries > 100 { "net.retries" } else { "net.redirects" };
+            return layers.refuse(knob, "at most 100");
+        }
+        for (knob, size) in [
+            ("gpu.max_device_memory", &self.gpu.max_device_memory),
+            ("net.bytes_in_flight", &self.net.bytes_in_flight),
+            ("net.max_bytes", &self.net.max_bytes),
+        ] {
+            if units::parse_bytes(size).is_err() {
+                return layers.refuse(knob, "a size such as 512M or 2GiB");
+            }
         }
         Ok(())
     }

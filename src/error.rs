@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use crate::location::shown_path;
+
 /// Shorthand used everywhere in the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -19,10 +21,10 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
 
-    /// An input file that is not what it claims to be.
-    #[error("{}{place}: {why}", file.display())]
+    /// An input file that is not what it claims to be, or a URL behind which there is none.
+    #[error("{}{place}: {why}", shown_path(file))]
     Input {
-        /// The file as the user named it.
+        /// The file as the user named it; a URL is printed without what must not be.
         file: PathBuf,
         /// Where in the file.
         place: Place,
@@ -52,7 +54,8 @@ pub enum Error {
         why: String,
     },
 
-    /// Memory, disk or I/O of the host.
+    /// Memory, disk or I/O of the host, the network included: a server that cannot be reached, is silent or has trouble of its
+    /// own (5xx), an answer that is too large.
     #[error("{0}")]
     Resource(String),
 
@@ -127,7 +130,7 @@ impl Error {
             {
                 Error::input(path, format!("cannot read: {error}"))
             }
-            _ => Error::Resource(format!("{}: cannot {action}: {error}", path.display())),
+            _ => Error::Resource(format!("{}: cannot {action}: {error}", shown_path(&path))),
         }
     }
 
@@ -162,5 +165,6 @@ mod tests {
     fn a_place_reads_as_editors_expect() {
         assert_eq!(Error::input_at("m.msh", Place::Line(7), "no").to_string(), "m.msh:7: no");
         assert_eq!(Error::input_at("m.vtu", Place::Byte(9), "no").to_string(), "m.vtu at byte 9: no");
+        assert_eq!(Error::input("http://me:pw@host/m.vtu?sig=1", "no").to_string(), "http://host/m.vtu?...: no");
     }
 }

@@ -4,6 +4,8 @@
 //! The modules stand in the order of the flow; a stage uses the types of earlier ones, only `run` and
 //! `sweep` see them all.
 
+pub mod location;
+
 pub mod error;
 pub mod units;
 
@@ -12,6 +14,8 @@ pub mod config;
 pub mod simd;
 
 pub mod memory;
+
+pub mod net;
 
 pub mod formats;
 

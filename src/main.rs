@@ -9,7 +9,7 @@ use hetero::backend::BACKENDS;
 use hetero::error::{Error, Result};
 use hetero::exec::Control;
 use hetero::workloads::WORKLOADS;
-use hetero::{calibrate, cli, config, report, run, signals, sweep};
+use hetero::{calibrate, cli, config, net, report, run, signals, sweep};
 
 fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
@@ -44,18 +44,18 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             let trace = own.contains_id("trace").then(std::time::Instant::now);
             let control = Arc::new(Control { trace, ..Control::default() });
             signals::watch(&control);
-            let settings = cli::settings(matches, Some(own))?.config()?;
+            let settings = settings(matches, own)?;
             run::command(name, own, &settings, &control, &mut std::io::stdout().lock())
         }
         ("explain", explain_matches) => {
             let (name, own) = explain_matches.subcommand().expect("clap requires a workload");
             let control = Arc::new(Control::default());
             signals::watch(&control);
-            let settings = cli::settings(matches, Some(own))?.config()?;
+            let settings = settings(matches, own)?;
             print(&run::explain(name, own, &settings, &control)?)
         }
         ("calibrate", own) => {
-            let settings = cli::settings(matches, Some(own))?.config()?;
+            let settings = settings(matches, own)?;
             if let Some(id) = own.get_one::<String>("open") {
                 let seconds = calibrate::open_once(id, &settings.backend_options())?;
                 return print(&format!("{seconds:e}\n"));
@@ -67,7 +67,7 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         ("compare", own) => {
             let control = Arc::new(Control::default());
             signals::watch(&control);
-            let settings = cli::settings(matches, Some(own))?.config()?;
+            let settings = settings(matches, own)?;
             sweep::command(own, &settings, &control, &mut std::io::stdout().lock())
         }
         ("devices", own) => {
@@ -108,6 +108,13 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
         },
         (name, _) => Err(Error::Internal(format!("no command '{name}'"))),
     }
+}
+
+/// The settings of a command, the network's bounds among them in force.
+fn settings(matches: &ArgMatches, own: &ArgMatches) -> Result<config::Config> {
+    let settings = cli::settings(matches, Some(own))?.config()?;
+    net::configure((&settings.net).into());
+    Ok(settings)
 }
 
 fn print(text: &str) -> Result<()> {

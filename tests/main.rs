@@ -6,7 +6,13 @@ mod cli;
 mod compare;
 mod conformance;
 mod eigen;
+#[cfg(feature = "net")]
+mod net;
+#[cfg(not(feature = "net"))]
+mod no_net;
 mod plan;
+#[cfg(feature = "net")]
+mod server;
 #[cfg(unix)]
 mod signals;
 mod stress;

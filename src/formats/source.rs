@@ -1,16 +1,18 @@
-//! Files in and out: an input is mapped, or unpacked if it is gzip (told by its first bytes, not by its name) within a
-//! limit; an output appears whole or not at all.
+//! Files in and out: an input is mapped, or fetched if it is a URL, or unpacked if it is gzip (told by its first bytes, not
+//! by its name) within a limit; an output appears whole or not at all.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Place, Result};
+use crate::location::{path_of, shown, url_of};
+use crate::net;
 
 /// The bytes of an input file, with the name that messages use.
 #[derive(Debug)]
 pub struct Source {
-    /// The file as the user named it.
+    /// The file as the user named it; a URL without what must not be printed.
     pub path: PathBuf,
     data: Data,
 }
@@ -22,40 +24,49 @@ enum Data {
 }
 
 impl Source {
-    /// Opens `path`; gzip is unpacked.
+    /// Opens `path`, a file or a URL; gzip is unpacked.
     ///
     /// # Errors
     /// [`Error::Input`] when the file cannot be read, is empty, or is not the gzip it claims to be;
-    /// [`Error::Resource`] when it unpacks to more than the memory that is available.
+    /// [`Error::Resource`] when it unpacks to more than the memory that is available; of a URL those of [`net::get`].
     pub fn open(path: &Path) -> Result<Self> {
+        match url_of(path) {
+            Some(url) => Self { path: shown(url).into(), data: Data::Owned(net::get(url)?) }.unpacked(),
+            None => Self { path: path.to_path_buf(), data: Self::read(path)? }.unpacked(),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Data> {
         let file = std::fs::File::open(path).map_err(|e| Error::io(path, "read", &e))?;
         let meta = file.metadata().map_err(|e| Error::io(path, "read", &e))?;
         if meta.is_dir() {
             return Err(Error::input(path, "is a directory; name a file in it"));
         }
-        let data = if meta.is_file() && meta.len() > 0 {
+        if meta.is_file() && meta.len() > 0 {
             // SAFETY: the map is private to this process and read-only. A file that another process truncates while it
             // is mapped would raise SIGBUS; like every tool that maps its input, hetero asks its users not to.
-            Data::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "read", &e))?)
-        } else {
-            // Pipes and devices: read them whole, as far as memory goes.
-            let mut bytes = Vec::new();
-            let limit = memory_limit();
-            let n = file.take(limit).read_to_end(&mut bytes).map_err(|e| Error::io(path, "read", &e))?;
-            if n as u64 == limit {
-                return Err(Error::memory(&path.display().to_string(), limit));
-            }
-            Data::Owned(bytes)
-        };
-        let source = Self { path: path.to_path_buf(), data };
-        if source.bytes().is_empty() {
-            return Err(Error::input(path, "the file is empty"));
+            return Ok(Data::Mapped(unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, "read", &e))?));
         }
-        if source.bytes().starts_with(&[0x1f, 0x8b]) {
-            let unpacked = gunzip(path, source.bytes())?;
-            return Ok(Self { path: source.path, data: Data::Owned(unpacked) });
+        // Pipes and devices: read them whole, as far as memory goes.
+        let mut bytes = Vec::new();
+        let limit = memory_limit();
+        let n = file.take(limit).read_to_end(&mut bytes).map_err(|e| Error::io(path, "read", &e))?;
+        if n as u64 == limit {
+            return Err(Error::memory(&path.display().to_string(), limit));
         }
-        Ok(source)
+        Ok(Data::Owned(bytes))
+    }
+
+    /// Itself, or what it holds when it is gzip.
+    fn unpacked(self) -> Result<Self> {
+        if self.bytes().is_empty() {
+            return Err(Error::input(self.path, "the file is empty"));
+        }
+        if self.bytes().starts_with(&[0x1f, 0x8b]) {
+            let unpacked = gunzip(&self.path, self.bytes())?;
+            return Ok(Self { path: self.path, data: Data::Owned(unpacked) });
+        }
+        Ok(self)
     }
 
     /// A source from memory, for tests and fuzzing.
@@ -103,9 +114,10 @@ impl Source {
     }
 }
 
-/// The ending of `path` in lower case, without `.gz`.
+/// The ending of `path` in lower case, without `.gz`; of a URL that of its path, whatever its query says.
 #[must_use]
 pub fn extension(path: &Path) -> String {
+    let path = url_of(path).map_or(path, |url| Path::new(path_of(url)));
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.rsplit_once('.').map_or(String::new(), |(_, ending)| ending.to_string())
@@ -209,5 +221,11 @@ mod tests {
     fn endings_ignore_case_and_gz() {
         assert_eq!(extension(Path::new("a/B.VTU.gz")), "vtu");
         assert_eq!(extension(Path::new("a")), "");
+        assert_eq!(extension(Path::new("https://host/dir.x/a.Vtu.gz?name=b.csv#c.npy")), "vtu");
+        assert_eq!(
+            extension(Path::new("https://host.org")),
+            "org",
+            "no file has this name; it is no ending that is read"
+        );
     }
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::formats::source::write_whole;
 use crate::job::Job;
+use crate::location::shown;
 use crate::machine::Machine;
 use crate::measure::limit::Totals;
 use crate::plan::policy::{AUTO, HYBRID};
@@ -56,7 +57,7 @@ pub(super) fn inputs(
     }
     Ok(report::Inputs {
         workload: name.into(),
-        command: std::env::args().collect(),
+        command: std::env::args().map(|text| shown(&text)).collect(),
         seed: config.run.seed,
         machine,
         input: job.input(),

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::formats::mtx::read_mtx;
 use crate::formats::npy::read_npy;
 use crate::formats::source::Source;
+use crate::location::shown_path;
 use crate::memory::ensure_available;
 use crate::numeric::philox::Philox;
 
@@ -96,7 +97,7 @@ impl Batch {
     /// The first refusal when nothing is left; [`Error::Input`] when `mass` does not fit the matrices;
     /// [`Error::Resource`].
     pub(super) fn read(files: &[PathBuf], mass: Option<&Path>) -> Result<Self> {
-        let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        let names: Vec<String> = files.iter().map(|file| shown_path(file)).collect();
         let mut batch = Self { source: names.join(", "), ..Self::default() };
         if names.len() > 3 {
             batch.source = format!("{}, {} and {} more files", names[0], names[1], names.len() - 2);
@@ -255,7 +256,7 @@ fn read_stack(path: &Path) -> Result<Stack> {
             let mut values = Vec::new();
             if rows == columns {
                 let bytes = (rows as u64).saturating_mul(columns as u64).saturating_mul(8);
-                ensure_available(&format!("{} as a dense {rows} x {columns} matrix", path.display()), bytes)?;
+                ensure_available(&format!("{} as a dense {rows} x {columns} matrix", shown_path(path)), bytes)?;
                 values = vec![0.0; rows * columns];
                 for (column, entries) in matrix.outer_iterator().enumerate() {
                     for (row, value) in entries.iter() {

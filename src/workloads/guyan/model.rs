@@ -10,6 +10,7 @@ use crate::formats::masters::{Masters, read_masters};
 use crate::formats::mtx::{self, Storage};
 use crate::formats::source::Source;
 use crate::formats::sti::{DofNames, read_sti};
+use crate::location::shown_path;
 use crate::machine::pool::Pool;
 use crate::numeric::philox::Philox;
 use crate::sparse::{self, Blocks, Matrix, Symmetry};
@@ -94,7 +95,7 @@ impl Model {
         if let Some((first, count)) = doubles {
             warnings.push(format!("masters named more than once are taken once ({count} of them, first row {first})"));
         }
-        let source = files.stiffness.display().to_string();
+        let source = shown_path(&files.stiffness);
         let whole = |k: &Matrix, m: &Matrix| (k.clone(), m.clone());
         Ok(Self {
             order,

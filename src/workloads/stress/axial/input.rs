@@ -9,6 +9,7 @@ use super::cpu::View;
 use crate::error::{Error, Result};
 use crate::formats::npy::read_npy;
 use crate::formats::source::Source;
+use crate::location::shown_path;
 use crate::memory::{self, Buffer};
 use crate::numeric::philox::philox4x32_10;
 
@@ -119,7 +120,7 @@ impl Model {
             }
         };
         let length = lengths.map(|path| each(path, "length")).transpose()?;
-        Ok(Self { source: displacements.display().to_string(), displacement, young, length })
+        Ok(Self { source: shown_path(displacements), displacement, young, length })
     }
 
     pub(super) fn elements(&self) -> u64 {
