@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::backend::{Backend, Done, Lane, Phases};
 use crate::error::{Error, Result};
-use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Kernel, Output, OutputWriter, Whole};
+use crate::job::{Chunk, ChunkOut, FOLD_WORDS, Host, Kernel, Output, OutputWriter, Whole};
 use crate::plan::ChunkRule;
 use crate::plan::share::{Newcomer, Share};
 
@@ -344,7 +344,8 @@ pub fn run_whole(
     output.reset();
     control.begin(whole.items());
     let start = Instant::now();
-    whole.solve(&backend.host()?, before, output)?;
+    let host = Host { done: Some(&control.items_done), ..backend.host()? };
+    whole.solve(&host, before, output)?;
     let phases = Phases { kernel: start.elapsed().as_secs_f64(), ..Phases::default() };
     control.items_done.store(whole.items(), Ordering::Relaxed);
     control.proceed()?;

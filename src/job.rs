@@ -1,6 +1,8 @@
 //! The nouns that workloads offer and backends run: [`Chunk`], [`Kernel`], [`Step`], [`Job`], and the [`Output`] that a
 //! kernel fills. Plain data and two traits; nothing here knows a workload, a backend or a device.
 
+use std::sync::atomic::AtomicU64;
+
 use serde::Serialize;
 
 use crate::error::Result;
@@ -211,6 +213,8 @@ pub struct Host<'h> {
     pub simd: Simd,
     /// The threads to use; `None` for the calling one alone.
     pub pool: Option<&'h Pool>,
+    /// Where the step may count its finished items, for the progress bar.
+    pub done: Option<&'h AtomicU64>,
 }
 
 impl Host<'_> {
@@ -306,6 +310,16 @@ impl Check {
     }
 }
 
+/// How often a job may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// As often as timing needs, on other backends too for comparison.
+    Freely,
+    /// Once, unless more runs were asked for by number, and on no backend that was not named: every run asks something of
+    /// somebody else, such as a web server, or waits for something that no backend can shorten.
+    AsAsked,
+}
+
 /// A prepared workload: its input is in memory, its kernels can be built for any precision it offers.
 pub trait Job: Send + Sync {
     /// What it works on.
@@ -317,6 +331,11 @@ pub trait Job: Send + Sync {
     /// Why no device can run this job, if so: refused before one is looked for.
     fn stays_on_cpu(&self) -> Option<&'static str> {
         None
+    }
+
+    /// How often it may run.
+    fn repeat(&self) -> Repeat {
+        Repeat::Freely
     }
 
     /// The default precision on a GPU.

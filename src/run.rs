@@ -11,7 +11,7 @@ use crate::backend::{self, BACKENDS, Backend, Phases};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::exec::Control;
-use crate::job::{Job, Precision, Step};
+use crate::job::{Job, Precision, Repeat, Step};
 use crate::machine::Machine;
 use crate::measure::ceilings::Host;
 use crate::measure::probe;
@@ -69,7 +69,10 @@ pub fn command(
     if let Some(path) = args.get_one::<PathBuf>("trace") {
         receipt::trace(job, &comparison, path)?;
     }
-    measure::learn(name, job, &comparison.rows, &machine, config)?;
+    // What others took to answer is no fact about this machine.
+    if job.repeat() == Repeat::Freely {
+        measure::learn(name, job, &comparison.rows, &machine, config)?;
+    }
     let report = report::build(receipt::inputs(name, job, comparison, machine, config)?);
     let text = match config.report.format.as_str() {
         "json" => report::json::json(&report),
@@ -124,8 +127,9 @@ pub fn compare(
         Some(choice) if automatic => ranked(choice),
         _ => names(&config.run.backend)?,
     };
-    let baselines = if config.run.baseline == "none" { Vec::new() } else { names(&config.run.baseline)? };
-    let rule = sampler::Rule::from(&config.run);
+    let alone = config.run.baseline == "none" || job.repeat() == Repeat::AsAsked;
+    let baselines = if alone { Vec::new() } else { names(&config.run.baseline)? };
+    let rule = sampler::Rule::from(&config.run).allowed(job.repeat());
     let (mut rows, mut skipped) = (Vec::new(), Vec::new());
     // Those that were asked for come first: when one of them cannot run, nobody waits for a baseline to learn it.
     for id in &wanted {

@@ -7,6 +7,8 @@ mod compare;
 mod conformance;
 mod eigen;
 #[cfg(feature = "net")]
+mod fetch;
+#[cfg(feature = "net")]
 mod net;
 #[cfg(not(feature = "net"))]
 mod no_net;

@@ -68,7 +68,7 @@ impl Backend for Cpu {
     }
 
     fn host(&self) -> Result<Host<'_>> {
-        Ok(Host { simd: self.simd, pool: Some(&self.pool) })
+        Ok(Host { simd: self.simd, pool: Some(&self.pool), done: None })
     }
 
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {

@@ -34,7 +34,7 @@ impl Backend for Seq {
     }
 
     fn host(&self) -> Result<Host<'_>> {
-        Ok(Host { simd: Simd::detect(), pool: None })
+        Ok(Host { simd: Simd::detect(), pool: None, done: None })
     }
 
     fn run<'w>(&mut self, kernel: &dyn Kernel, body: &LaneBody<'_, 'w>) -> Result<Phases> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::backend::Phases;
 use crate::error::{Error, Result};
+use crate::job::Repeat;
 
 /// When enough runs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -41,6 +42,15 @@ impl From<&crate::config::Run> for Rule {
 }
 
 impl Rule {
+    /// The rule for a job that may run only so often: once, without warming up, unless a number of runs was asked for.
+    #[must_use]
+    pub fn allowed(self, repeat: Repeat) -> Self {
+        match repeat {
+            Repeat::Freely => self,
+            Repeat::AsAsked => Self { runs: Some(self.runs.unwrap_or(1)), warm_up: 0, ..self },
+        }
+    }
+
     /// Whether another run is due after `done` of them that took `spent` seconds, the last one `last`.
     fn another(&self, done: u32, spent: f64, last: f64) -> bool {
         match self.runs {
@@ -116,6 +126,13 @@ mod tests {
             assert_eq!(count(Rule { runs: Some(runs), ..Rule::default() }, 60.0), (runs as usize, runs + 1));
         }
         assert_eq!(count(Rule { runs: Some(1), warm_up: 0, ..Rule::default() }, 60.0), (1, 1));
+    }
+
+    #[test]
+    fn what_asks_something_of_others_runs_as_often_as_asked() {
+        assert_eq!(count(Rule::default().allowed(Repeat::AsAsked), 1e-3), (1, 1));
+        assert_eq!(count(Rule { runs: Some(3), ..Rule::default() }.allowed(Repeat::AsAsked), 1e-3), (3, 3));
+        assert_eq!(Rule::default().allowed(Repeat::Freely), Rule::default());
     }
 
     #[test]

@@ -118,6 +118,13 @@ impl Demand {
         scaled
     }
 
+    /// Whether it only waits: no step computes or moves memory, so no backend shortens it and nothing predicts its time.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        let idle = |s: &StepDemand| s.work.flops == 0.0 && s.work.bytes_read + s.work.bytes_written == 0.0;
+        !self.steps.is_empty() && self.steps.iter().all(idle)
+    }
+
     /// The size of all steps.
     #[must_use]
     pub fn size(&self) -> f64 {

@@ -30,6 +30,11 @@ const LONG: f64 = 3600.0;
 #[must_use]
 pub fn walk(demand: &Demand, one_thread: Option<f64>, best: Option<f64>, memory: Option<u64>) -> Vec<Branch> {
     let mut branches = vec![bound(demand)];
+    if demand.waits() {
+        // How long others take to answer is in no prediction.
+        branches.extend([overlap(demand), state(demand)]);
+        return branches;
+    }
     branches.push(tasks(demand));
     branches.push(state(demand));
     if let Some(time) = one_thread {
@@ -39,13 +44,26 @@ pub fn walk(demand: &Demand, one_thread: Option<f64>, best: Option<f64>, memory:
     branches
 }
 
+/// Operations and bytes of all steps.
+fn work(demand: &Demand) -> (f64, f64) {
+    let sum = |of: fn(&super::demand::StepDemand) -> f64| demand.steps.iter().map(of).sum::<f64>();
+    (sum(|s| s.items * s.work.flops), sum(|s| s.items * (s.work.bytes_read + s.work.bytes_written)))
+}
+
+fn overlap(demand: &Demand) -> Branch {
+    let count = format!("{} {}", grouped(demand.items), plural(demand.item, demand.items));
+    Branch {
+        question: "threads, or one thread that waits for all?",
+        branch: "one thread for all (async); a thread each costs a stack and a switch, and is as fast for a few hundred",
+        because: format!("{count}, and no prediction knows what others take to answer"),
+    }
+}
+
 fn bound(demand: &Demand) -> Branch {
     let question = "bound by the processor, by memory, or by waiting?";
-    let sum = |of: fn(&super::demand::StepDemand) -> f64| demand.steps.iter().map(of).sum::<f64>();
-    let flops = sum(|s| s.items * s.work.flops);
-    let moved = sum(|s| s.items * (s.work.bytes_read + s.work.bytes_written));
+    let (flops, moved) = work(demand);
     let (branch, because) = match () {
-        () if flops == 0.0 && moved == 0.0 => {
+        () if (flops, moved) == (0.0, 0.0) => {
             ("waiting: overlap many requests", "its items neither compute nor move memory".into())
         }
         () if flops > BALANCE * moved => (

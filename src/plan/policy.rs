@@ -79,8 +79,9 @@ pub fn decide(contenders: &[Contender<'_>], with_hybrid: bool) -> Option<Decisio
 
 fn weigh(contender: &Contender<'_>) -> Candidate {
     let fits = contender.demand.clone().and_then(|demand| fits(demand, contender).map(|()| demand));
+    let predictable = fits.as_ref().ok().filter(|demand| !demand.waits());
     let predicted =
-        fits.as_ref().ok().map(|demand| cost::estimate(demand, contender.known, &contender.prior, contender.is_open));
+        predictable.map(|demand| cost::estimate(demand, contender.known, &contender.prior, contender.is_open));
     Candidate {
         backend: contender.backend.clone(),
         predicted_seconds: predicted.as_ref().map(Estimate::total),
@@ -148,7 +149,9 @@ fn hybrid(contenders: &[Contender<'_>], candidates: &[Candidate]) -> Candidate {
 
 /// One sentence about the largest difference between the best and the next.
 fn reason(contenders: &[Contender<'_>], best: &Candidate, second: Option<&Candidate>) -> String {
-    let Some(time) = best.predicted_seconds else { return "there is no other".into() };
+    let Some(time) = best.predicted_seconds else {
+        return "it waits for others, which no backend shortens and nothing predicts".into();
+    };
     let of = |name: &str| contenders.iter().find(|contender| contender.backend == name);
     let Some((other, predicted)) = second.and_then(|c| Some((c, c.predicted?))) else {
         return format!("no other backend can run this job; it should take {}", seconds(time));

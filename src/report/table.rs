@@ -101,7 +101,7 @@ fn times(out: &mut String, report: &Report, style: Style) {
             (Some(all), Some(kernel)) => cells.extend([
                 seconds_range(all.median, all.low, all.high).into(),
                 all.n.to_string().into(),
-                seconds(kernel.median).into(),
+                if kernel.median > 0.0 { seconds(kernel.median).into() } else { "-".into() },
                 run.items_per_second.map_or_else(|| "-".into(), |rate| si(rate).into()),
             ]),
             _ => cells.extend(["void".into(), "-".into(), "-".into(), "-".into()]),
@@ -272,6 +272,11 @@ pub(super) fn verification(run: &Run) -> String {
     if let Some(why) = &verify.first_bad {
         return format!("{why}; its times are void");
     }
+    let check = &verify.independent;
+    let checked = format!("{}: {:.2e} of {:.2e} allowed", check.what, check.error, check.bound);
+    if verify.values == 0 && verify.items > 0 && verify.class != Class::Residual {
+        return format!("all {} items looked at; {checked}", grouped(verify.checked));
+    }
     let compared = match verify.class {
         Class::Residual => "every solution by its residual".to_string(),
         _ => format!("{} of {} items recomputed", grouped(verify.checked), grouped(verify.items)),
@@ -283,8 +288,7 @@ pub(super) fn verification(run: &Run) -> String {
         }
         Class::Residual => "all finite".to_string(),
     };
-    let check = &verify.independent;
-    format!("{compared}, {close}; {}: {:.2e} of {:.2e} allowed", check.what, check.error, check.bound)
+    format!("{compared}, {close}; {checked}")
 }
 
 fn result(out: &mut String, report: &Report, style: Style) {

@@ -176,7 +176,7 @@ pub fn choose(
         backend: policy::AUTO.into(),
         why: "no backend can run this job; hetero explain says why for each".into(),
     })?;
-    let pays = match knowledge.sizes || decision.chosen == "seq" {
+    let pays = match (knowledge.sizes || decision.chosen == "seq") && !own_demand.waits() {
         true => breaks_even(&contenders),
         false => Vec::new(),
     };

@@ -7,6 +7,8 @@ use crate::error::{Error, Result};
 use crate::job::Job;
 
 pub mod eigen;
+#[cfg(feature = "net")]
+pub mod fetch;
 pub mod guyan;
 pub mod pi;
 pub mod stress;
@@ -86,8 +88,14 @@ fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &pi::PiWorkload,
+    &stress::StressWorkload,
+    &guyan::GuyanWorkload,
+    &eigen::EigenWorkload,
+    #[cfg(feature = "net")]
+    &fetch::FetchWorkload,
+];
 
 /// The workload `name`.
 ///
