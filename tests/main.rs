@@ -9,5 +9,6 @@ mod eigen;
 mod plan;
 #[cfg(unix)]
 mod signals;
+mod sincos;
 mod stress;
 mod support;

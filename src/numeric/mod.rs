@@ -4,3 +4,4 @@ pub mod eigen;
 pub mod elements;
 pub mod philox;
 pub mod tensor;
+pub mod trig;
