@@ -8,6 +8,7 @@ use crate::job::Job;
 
 pub mod eigen;
 pub mod guyan;
+pub mod map;
 pub mod pi;
 pub mod stress;
 
@@ -87,7 +88,7 @@ fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
 
 /// Every workload, in the order of `hetero list`.
 pub static WORKLOADS: &[&dyn Workload] =
-    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload];
+    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload, &map::MapWorkload];
 
 /// The workload `name`.
 ///
