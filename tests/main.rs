@@ -6,6 +6,7 @@ mod cli;
 mod compare;
 mod conformance;
 mod eigen;
+mod map;
 mod plan;
 #[cfg(unix)]
 mod signals;

@@ -8,6 +8,7 @@ use crate::job::Job;
 
 pub mod eigen;
 pub mod guyan;
+pub mod map;
 pub mod pi;
 pub mod sincos;
 pub mod stress;
@@ -87,8 +88,14 @@ fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload, &sincos::SincosWorkload];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &pi::PiWorkload,
+    &stress::StressWorkload,
+    &guyan::GuyanWorkload,
+    &eigen::EigenWorkload,
+    &sincos::SincosWorkload,
+    &map::MapWorkload,
+];
 
 /// The workload `name`.
 ///
