@@ -1,5 +1,6 @@
 //! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
 
+mod batch;
 mod browser;
 mod calibrate;
 mod cli;
