@@ -94,6 +94,12 @@ pub fn bytes(value: u64) -> String {
 /// A whole number with `_` between groups of three digits, as the command line reads it back.
 #[must_use]
 pub fn grouped(value: u64) -> String {
+    grouped_wide(value.into())
+}
+
+/// As [`grouped`], for sums beyond 64 bits.
+#[must_use]
+pub fn grouped_wide(value: u128) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

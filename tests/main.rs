@@ -10,4 +10,5 @@ mod plan;
 #[cfg(unix)]
 mod signals;
 mod stress;
+mod sums;
 mod support;

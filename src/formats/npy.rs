@@ -68,6 +68,42 @@ struct Header {
 /// [`Error::Input`]: a broken header, a type that is not real (complex, text, records, objects), a size that does not
 /// match the shape, a 64-bit integer that `f64` cannot hold.
 pub fn read_npy(source: &Source) -> Result<NpyArray> {
+    let (header, data) = open(source)?;
+    let values = convert(&header, data).map_err(|why| source.error(Place::Whole, why))?;
+    let values = match (header.fortran && header.shape.len() > 1, values) {
+        (false, values) => values,
+        (true, NpyValues::F32(values)) => NpyValues::F32(from_fortran(&header.shape, &values)),
+        (true, NpyValues::F64(values)) => NpyValues::F64(from_fortran(&header.shape, &values)),
+    };
+    Ok(NpyArray { shape: header.shape, values })
+}
+
+/// Reads an array of integers, every one exactly, and gives their absolute values in C order: `|-2^63|` fits in `u64`.
+///
+/// # Errors
+/// As [`read_npy`]; [`Error::Input`] for a type that is not an integer.
+pub fn read_npy_magnitudes(source: &Source) -> Result<Vec<u64>> {
+    let (header, data) = open(source)?;
+    let big = header.big_endian;
+    let values = match header.kind.as_str() {
+        "i1" => map(data, big, |bytes| u64::from(i8::from_le_bytes(bytes).unsigned_abs())),
+        "u1" => map(data, big, |bytes| u64::from(u8::from_le_bytes(bytes))),
+        "i2" => map(data, big, |bytes| u64::from(i16::from_le_bytes(bytes).unsigned_abs())),
+        "u2" => map(data, big, |bytes| u64::from(u16::from_le_bytes(bytes))),
+        "i4" => map(data, big, |bytes| u64::from(i32::from_le_bytes(bytes).unsigned_abs())),
+        "u4" => map(data, big, |bytes| u64::from(u32::from_le_bytes(bytes))),
+        "i8" => map(data, big, |bytes| i64::from_le_bytes(bytes).unsigned_abs()),
+        "u8" => map(data, big, u64::from_le_bytes),
+        other => {
+            let why = format!("holds values of type `{other}`; integers are needed, for example int64");
+            return Err(source.error(Place::Whole, why));
+        }
+    };
+    Ok(if header.fortran && header.shape.len() > 1 { from_fortran(&header.shape, &values) } else { values })
+}
+
+/// The header of an array and its bytes, as many as the header says.
+fn open(source: &Source) -> Result<(Header, &[u8])> {
     let bytes = source.bytes();
     let whole = |why: String| source.error(Place::Whole, why);
     let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else {
@@ -102,13 +138,7 @@ pub fn read_npy(source: &Source) -> Result<NpyArray> {
         let why = format!("the shape {:?} needs {declared}, the file holds {}", header.shape, data.len());
         return Err(whole(why));
     }
-    let values = convert(&header, data).map_err(whole)?;
-    let values = match (header.fortran && header.shape.len() > 1, values) {
-        (false, values) => values,
-        (true, NpyValues::F32(values)) => NpyValues::F32(from_fortran(&header.shape, &values)),
-        (true, NpyValues::F64(values)) => NpyValues::F64(from_fortran(&header.shape, &values)),
-    };
-    Ok(NpyArray { shape: header.shape, values })
+    Ok((header, data))
 }
 
 fn convert(header: &Header, data: &[u8]) -> Result<NpyValues, String> {
@@ -382,6 +412,26 @@ mod tests {
 
     fn values(descr: &str, shape: &str, data: &[u8]) -> Vec<f64> {
         read(npy(descr, "False", shape, data)).unwrap().values.into_f64()
+    }
+
+    #[test]
+    fn magnitudes_of_every_integer_type_are_exact() {
+        let read = |descr: &str, data: &[u8]| {
+            read_npy_magnitudes(&Source::from_bytes("a.npy", npy(descr, "False", "(1,)", data)))
+        };
+        assert_eq!(read("'<i8'", &i64::MIN.to_le_bytes()).unwrap(), [1 << 63]);
+        assert_eq!(read("'>i8'", &(-(1i64 << 53) - 1).to_be_bytes()).unwrap(), [(1 << 53) + 1]);
+        assert_eq!(read("'<u8'", &u64::MAX.to_le_bytes()).unwrap(), [u64::MAX]);
+        assert_eq!(read("'|i1'", &[0x80]).unwrap(), [128]);
+        assert_eq!(read("'|u1'", &[0x80]).unwrap(), [128]);
+        assert_eq!(read("'>i2'", &(-2i16).to_be_bytes()).unwrap(), [2]);
+        assert_eq!(read("'<u2'", &[1, 2]).unwrap(), [513]);
+        assert_eq!(read("'<i4'", &i32::MIN.to_le_bytes()).unwrap(), [1 << 31]);
+        assert_eq!(read("'<u4'", &u32::MAX.to_le_bytes()).unwrap(), [u64::from(u32::MAX)]);
+        let refused = read("'<f8'", &[0; 8]).unwrap_err();
+        assert!(refused.exit_code() == 3 && refused.to_string().contains("integers are needed"), "{refused}");
+        let columns = npy("'|u1'", "True", "(2, 2)", &[1, 2, 3, 4]);
+        assert_eq!(read_npy_magnitudes(&Source::from_bytes("a.npy", columns)).unwrap(), [1, 3, 2, 4]);
     }
 
     #[test]

@@ -9,7 +9,9 @@ use crate::job::Job;
 pub mod eigen;
 pub mod guyan;
 pub mod pi;
+mod saved;
 pub mod stress;
+pub mod sumsq;
 
 /// A kernel as `hetero list` shows it.
 pub struct KernelInfo {
@@ -87,7 +89,7 @@ fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
 
 /// Every workload, in the order of `hetero list`.
 pub static WORKLOADS: &[&dyn Workload] =
-    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload];
+    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload, &sumsq::SumsqWorkload];
 
 /// The workload `name`.
 ///
