@@ -1,4 +1,4 @@
-//! `hetero run sumsq` as a user meets it: exact sums, files in and out, exit codes.
+//! `hetero run sumsq` and `hetero run deposits` as a user meets them: exact sums, files in and out, lost updates, exit codes.
 
 use std::path::{Path, PathBuf};
 
@@ -103,4 +103,88 @@ fn wrong_input_of_sumsq_is_refused_with_its_place() {
     assert!(code == 2 && stderr.contains("2^42") && stderr.contains("closed form"), "{stderr}");
     let (code, _, stderr) = run(&["run", "sumsq", "--n", "4e12", "--method", "data"]);
     assert!(code == 7 && stderr.contains("memory"), "{code} {stderr}");
+}
+
+#[test]
+fn every_way_to_share_an_account_is_compared_in_one_run() {
+    let report = report(&["deposits", "--deposits", "20000", "--threads", "2"], "cpu,seq");
+    let result = &report["result"];
+    assert_eq!((&result["expected"], &result["balance"]), (&200_000.into(), &200_000.into()));
+    assert_eq!((&result["deposits"], &result["threads"], &result["lost"]), (&20_000.into(), &2.into(), &0.into()));
+    let methods = result["methods"].as_array().unwrap();
+    let names: Vec<&str> = methods.iter().map(|method| method["sync"].as_str().unwrap()).collect();
+    assert_eq!(names, ["none", "mutex", "atomic", "sharded", "reduce"]);
+    for method in methods {
+        assert!(method["ns_per_deposit"].as_f64().unwrap() > 0.0 && method["wait"].is_null(), "{method}");
+        let (balance, lost) = (method["balance"].as_u64().unwrap(), method["lost"].as_u64().unwrap());
+        assert_eq!(balance + 10 * lost, 200_000, "{method}");
+        assert!(lost == 0 || method["sync"] == "none", "{method}");
+    }
+    for run in report["runs"].as_array().unwrap() {
+        for phase in ["add_none", "add_mutex", "add_atomic", "add_sharded", "add_reduce"] {
+            assert!(run["phases"][phase].as_f64().unwrap() > 0.0, "{phase}");
+        }
+    }
+}
+
+#[test]
+fn lost_updates_are_told_and_are_no_failure() {
+    let args = ["deposits", "--sync", "none", "--threads", "5", "--deposits", "50", "--delay", "10ms"];
+    let report = report(&args, "cpu");
+    let waited = &report["result"]["methods"][1];
+    assert!(waited["lost"].as_u64().unwrap() > 0, "{waited}");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("--sync none lost"), "{warnings}");
+}
+
+#[test]
+fn one_thread_loses_nothing() {
+    let report = report(&["deposits", "--sync", "none", "--deposits", "1e4"], "seq");
+    assert_eq!((&report["result"]["balance"], &report["result"]["lost"]), (&100_000.into(), &0.into()));
+    assert_eq!(report["warnings"], serde_json::json!([]));
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("a.csv");
+    let args = ["run", "deposits", "--sync", "mutex", "--deposits", "7", "--backend", "cpu", "--threads", "3"];
+    let (code, _, stderr) = run(&[&args[..], &["--baseline", "none", "--output", output.to_str().unwrap()]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    let text = std::fs::read_to_string(output).unwrap();
+    assert_eq!(text, "deposits,threads,expected,balance,lost\n7,3,70,70,0\n");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn a_device_shares_an_account_or_says_why_not() {
+    if hetero::gpu::testing::adapter_or_skip().is_none() {
+        return;
+    }
+    for sync in ["atomic", "sharded", "reduce"] {
+        let report = report(&["deposits", "--sync", sync, "--deposits", "1e5"], "gpu");
+        assert_eq!(report["result"]["balance"], 1_000_000, "{sync}");
+        assert!(report["result"]["methods"][0]["ns_per_deposit"].is_null(), "{sync}");
+    }
+    for (args, why) in [
+        (&["--sync", "none"][..], "gives a race"),
+        (&["--sync", "mutex"], "waits for a lock"),
+        (&["--sync", "atomic", "--delay", "1us"], "cannot sleep"),
+        (&[], "--sync atomic, sharded or reduce"),
+    ] {
+        let (code, stdout, stderr) = run(&[&["run", "deposits", "--backend", "gpu"], args].concat());
+        assert!(code == 5 && stdout.is_empty() && stderr.contains(why), "{args:?}: {code} {stderr}");
+    }
+}
+
+#[test]
+fn wrong_options_of_deposits_are_refused() {
+    for args in [
+        &["--sync", "hope"][..],
+        &["--deposits", "1e18"],
+        &["--delay", "soon"],
+        &["--delay", "-1"],
+        &["--delay", "2e5"],
+        &["--precision", "f64"],
+        &["--deposits", "10", "--output", "x.npy"],
+    ] {
+        let (code, _, stderr) = run(&[&["run", "deposits"], args].concat());
+        assert_eq!(code, 2, "{args:?}: {stderr}");
+    }
 }

@@ -6,6 +6,7 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod deposits;
 pub mod eigen;
 pub mod guyan;
 pub mod pi;
@@ -88,8 +89,14 @@ fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
 }
 
 /// Every workload, in the order of `hetero list`.
-pub static WORKLOADS: &[&dyn Workload] =
-    &[&pi::PiWorkload, &stress::StressWorkload, &guyan::GuyanWorkload, &eigen::EigenWorkload, &sumsq::SumsqWorkload];
+pub static WORKLOADS: &[&dyn Workload] = &[
+    &pi::PiWorkload,
+    &stress::StressWorkload,
+    &guyan::GuyanWorkload,
+    &eigen::EigenWorkload,
+    &sumsq::SumsqWorkload,
+    &deposits::DepositsWorkload,
+];
 
 /// The workload `name`.
 ///
