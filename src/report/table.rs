@@ -7,7 +7,7 @@ use crate::job::Class;
 use crate::machine::Machine;
 use crate::measure::limit::Limit;
 use crate::measure::stats::{Ratio, Verdict};
-use crate::units::{bytes, grouped, plural, seconds, seconds_range, si};
+use crate::units::{bytes, error_size, grouped, plural, seconds, seconds_range, si};
 
 /// The whole report as text for people.
 #[must_use]
@@ -279,12 +279,12 @@ pub(super) fn verification(run: &Run) -> String {
     let close = match verify.class {
         Class::Exact => "all equal".to_string(),
         Class::Bounded => {
-            format!("largest deviation {:.1e} of {:.1e} allowed", verify.max_abs, verify.bound)
+            format!("largest deviation {} of {} allowed", error_size(verify.max_abs), error_size(verify.bound))
         }
         Class::Residual => "all finite".to_string(),
     };
     let check = &verify.independent;
-    format!("{compared}, {close}; {}: {:.2e} of {:.2e} allowed", check.what, check.error, check.bound)
+    format!("{compared}, {close}; {}: {} of {} allowed", check.what, error_size(check.error), error_size(check.bound))
 }
 
 fn result(out: &mut String, report: &Report, style: Style) {
