@@ -166,7 +166,7 @@ fn a_device_shares_an_account_or_says_why_not() {
         (&["--sync", "none"][..], "gives a race"),
         (&["--sync", "mutex"], "waits for a lock"),
         (&["--sync", "atomic", "--delay", "1us"], "cannot sleep"),
-        (&[], "--sync atomic, sharded or reduce"),
+        (&[], "--sync atomic, sharded or reduce run on a device"),
     ] {
         let (code, stdout, stderr) = run(&[&["run", "deposits", "--backend", "gpu"], args].concat());
         assert!(code == 5 && stdout.is_empty() && stderr.contains(why), "{args:?}: {code} {stderr}");

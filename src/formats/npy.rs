@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Place, Result};
 use crate::formats::source::{Source, write_whole};
 use crate::formats::text::{excerpt, parse_u64};
+use crate::memory::Buffer;
 
 /// An array in C order (the last index runs fastest).
 #[derive(Debug, Clone, PartialEq)]
@@ -78,28 +79,44 @@ pub fn read_npy(source: &Source) -> Result<NpyArray> {
     Ok(NpyArray { shape: header.shape, values })
 }
 
-/// Reads an array of integers, every one exactly, and gives their absolute values in C order: `|-2^63|` fits in `u64`.
+/// Reads an array of integers, every one exactly, and gives their absolute values in the order of the file: `|-2^63|` fits
+/// in `u64`.
 ///
 /// # Errors
-/// As [`read_npy`]; [`Error::Input`] for a type that is not an integer.
-pub fn read_npy_magnitudes(source: &Source) -> Result<Vec<u64>> {
+/// As [`read_npy`]; [`Error::Input`] for a type that is not an integer, [`Error::Resource`] when they do not fit in memory.
+pub fn read_npy_magnitudes(source: &Source) -> Result<Buffer<u64>> {
     let (header, data) = open(source)?;
     let big = header.big_endian;
-    let values = match header.kind.as_str() {
-        "i1" => map(data, big, |bytes| u64::from(i8::from_le_bytes(bytes).unsigned_abs())),
-        "u1" => map(data, big, |bytes| u64::from(u8::from_le_bytes(bytes))),
-        "i2" => map(data, big, |bytes| u64::from(i16::from_le_bytes(bytes).unsigned_abs())),
-        "u2" => map(data, big, |bytes| u64::from(u16::from_le_bytes(bytes))),
-        "i4" => map(data, big, |bytes| u64::from(i32::from_le_bytes(bytes).unsigned_abs())),
-        "u4" => map(data, big, |bytes| u64::from(u32::from_le_bytes(bytes))),
-        "i8" => map(data, big, |bytes| i64::from_le_bytes(bytes).unsigned_abs()),
-        "u8" => map(data, big, u64::from_le_bytes),
+    match header.kind.as_str() {
+        "i1" => integers(data, big, |bytes| i8::from_le_bytes(bytes).unsigned_abs().into()),
+        "u1" => integers(data, big, |bytes| u8::from_le_bytes(bytes).into()),
+        "i2" => integers(data, big, |bytes| i16::from_le_bytes(bytes).unsigned_abs().into()),
+        "u2" => integers(data, big, |bytes| u16::from_le_bytes(bytes).into()),
+        "i4" => integers(data, big, |bytes| i32::from_le_bytes(bytes).unsigned_abs().into()),
+        "u4" => integers(data, big, |bytes| u32::from_le_bytes(bytes).into()),
+        "i8" => integers(data, big, |bytes| i64::from_le_bytes(bytes).unsigned_abs()),
+        "u8" => integers(data, big, u64::from_le_bytes),
         other => {
             let why = format!("holds values of type `{other}`; integers are needed, for example int64");
-            return Err(source.error(Place::Whole, why));
+            Err(source.error(Place::Whole, why))
         }
-    };
-    Ok(if header.fortran && header.shape.len() > 1 { from_fortran(&header.shape, &values) } else { values })
+    }
+}
+
+/// As [`map`], into memory that is refused before it runs out: the file may be an eighth of its size.
+fn integers<const N: usize>(data: &[u8], big: bool, value: impl Fn([u8; N]) -> u64 + Sync) -> Result<Buffer<u64>> {
+    let (elements, _) = data.as_chunks::<N>();
+    let mut values = Buffer::zeroed(elements.len(), "the integers of the file")?;
+    values.par_iter_mut().zip(elements).with_min_len(1 << 14).for_each(|(to, bytes)| *to = value(ordered(*bytes, big)));
+    Ok(values)
+}
+
+/// The bytes of a number with the low one first.
+fn ordered<const N: usize>(mut bytes: [u8; N], big: bool) -> [u8; N] {
+    if big {
+        bytes.reverse();
+    }
+    bytes
 }
 
 /// The header of an array and its bytes, as many as the header says.
@@ -163,14 +180,7 @@ fn convert(header: &Header, data: &[u8]) -> Result<NpyValues, String> {
 /// Values from elements of `N` bytes, on all threads.
 fn map<const N: usize, T: Send>(data: &[u8], big: bool, value: impl Fn([u8; N]) -> T + Sync) -> Vec<T> {
     let (elements, _) = data.as_chunks::<N>();
-    let of = |bytes: &[u8; N]| {
-        let mut bytes = *bytes;
-        if big {
-            bytes.reverse();
-        }
-        value(bytes)
-    };
-    elements.par_iter().with_min_len(1 << 14).map(of).collect()
+    elements.par_iter().with_min_len(1 << 14).map(|bytes| value(ordered(*bytes, big))).collect()
 }
 
 /// 64-bit integers that `f64` holds exactly.
@@ -417,7 +427,8 @@ mod tests {
     #[test]
     fn magnitudes_of_every_integer_type_are_exact() {
         let read = |descr: &str, data: &[u8]| {
-            read_npy_magnitudes(&Source::from_bytes("a.npy", npy(descr, "False", "(1,)", data)))
+            let source = Source::from_bytes("a.npy", npy(descr, "False", "(1,)", data));
+            read_npy_magnitudes(&source).map(|values| values.to_vec())
         };
         assert_eq!(read("'<i8'", &i64::MIN.to_le_bytes()).unwrap(), [1 << 63]);
         assert_eq!(read("'>i8'", &(-(1i64 << 53) - 1).to_be_bytes()).unwrap(), [(1 << 53) + 1]);
@@ -431,7 +442,8 @@ mod tests {
         let refused = read("'<f8'", &[0; 8]).unwrap_err();
         assert!(refused.exit_code() == 3 && refused.to_string().contains("integers are needed"), "{refused}");
         let columns = npy("'|u1'", "True", "(2, 2)", &[1, 2, 3, 4]);
-        assert_eq!(read_npy_magnitudes(&Source::from_bytes("a.npy", columns)).unwrap(), [1, 3, 2, 4]);
+        let found = read_npy_magnitudes(&Source::from_bytes("a.npy", columns)).unwrap();
+        assert_eq!(&found[..], [1, 2, 3, 4], "the order of the file");
     }
 
     #[test]

@@ -175,7 +175,7 @@ impl Team {
                         seconds = (seconds - of_it).max(0.0);
                     }
                 }
-                trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)));
+                trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)) || trace.chunks > 0);
             }
             phases.add(&trace.phases);
             traces.push(trace);

@@ -19,22 +19,33 @@ const _: () = assert!(SHARE < 32_768 && SHARE * WORKGROUP as u64 * AMOUNT < u32:
 
 /// Why a race has no WGSL form.
 pub(super) const NO_RACE: &str = "WGSL gives a race between plain reads and writes no meaning, so lost updates are shown \
-     on the CPU; use --sync atomic, sharded or reduce, or --backend cpu";
+     on the CPU (--sync atomic, sharded or reduce run on a device)";
 
 /// Why a lock has none.
 pub(super) const NO_LOCK: &str = "WGSL does not promise that a thread which waits for a lock lets its holder go on, so a \
-     lock may never be free; use --sync atomic, sharded or reduce, or --backend cpu";
+     lock may never be free (--sync atomic, sharded or reduce run on a device)";
+
+/// Why a wait has none.
+const NO_WAIT: &str = "the threads of a device cannot sleep, so a --delay stays on the CPU";
+
+/// The reason why `method` stays on the CPU, if it does.
+pub(super) fn stays_on_cpu(method: Method) -> Option<&'static str> {
+    match method.sync {
+        _ if method.wait.is_some() => Some(NO_WAIT),
+        Sync::None => Some(NO_RACE),
+        Sync::Mutex => Some(NO_LOCK),
+        Sync::Atomic | Sync::Sharded | Sync::Reduce => None,
+    }
+}
 
 pub(super) fn slot(method: Method) -> Result<GpuSlot<'static>, String> {
-    if method.wait.is_some() {
-        return Err("a GPU's threads cannot sleep; leave --delay out, or use --backend cpu".into());
+    if let Some(why) = stays_on_cpu(method) {
+        return Err(why.into());
     }
     let output = match method.sync {
-        Sync::None => return Err(NO_RACE.into()),
-        Sync::Mutex => return Err(NO_LOCK.into()),
         // The balance in two words.
         Sync::Atomic => GpuOutput::Shared { words: 2 },
-        Sync::Sharded | Sync::Reduce => GpuOutput::Partials { words: 1 },
+        _ => GpuOutput::Partials { words: 1 },
     };
     Ok(GpuSlot {
         source: Cow::Borrowed(SOURCE),

@@ -75,6 +75,10 @@ impl Job for DepositsJob {
         &[Precision::Integer]
     }
 
+    fn stays_on_cpu(&self) -> Option<&'static str> {
+        self.methods().into_iter().find_map(|(method, _)| gpu::stays_on_cpu(method))
+    }
+
     fn steps(&self, precision: Precision) -> Result<Vec<job::Step<'_>>> {
         match precision {
             Precision::Integer => {

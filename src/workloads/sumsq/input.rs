@@ -43,36 +43,28 @@ impl Values {
     /// [`Error::Input`] for a broken file, values that are not integers, or a sum that 128 bits do not hold: the value
     /// where it leaves them is named. [`Error::Resource`] when they do not fit in memory.
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let magnitudes = read_npy_magnitudes(&Source::open(path)?)?;
-        if let Some(at) = first_too_many(&magnitudes) {
+        let values = read_npy_magnitudes(&Source::open(path)?)?;
+        let largest = largest(&values);
+        if let Some(at) = first_too_many(&values, largest) {
             let why = format!(
                 "the sum of squares leaves 128 bits at value {at} (counted from 0), which is {} or its negative; \
                  scale the numbers down",
-                magnitudes[at]
+                values[at]
             );
             return Err(Error::input(path, why));
         }
-        Self::kept(&magnitudes, path)
-    }
-
-    fn kept(magnitudes: &[u64], path: &Path) -> Result<Self> {
-        let mut values = Buffer::zeroed(magnitudes.len(), "the numbers")?;
-        let largest = values
-            .par_chunks_mut(TASK)
-            .zip(magnitudes.par_chunks(TASK))
-            .map(|(to, from)| {
-                to.copy_from_slice(from);
-                from.iter().copied().max().unwrap_or(0)
-            })
-            .max();
-        Ok(Self { file: Some(path.display().to_string()), values, largest: largest.unwrap_or(0) })
+        Ok(Self { file: Some(path.display().to_string()), values, largest })
     }
 }
 
+/// The largest of `values`, 0 when there are none.
+fn largest(values: &[u64]) -> u64 {
+    values.par_iter().with_min_len(TASK).copied().max().unwrap_or(0)
+}
+
 /// The first value at which the sum of squares reaches 2^128.
-fn first_too_many(values: &[u64]) -> Option<usize> {
+fn first_too_many(values: &[u64], largest: u64) -> Option<usize> {
     // No sum of `n` squares is above `n` times the largest.
-    let largest = values.par_iter().with_min_len(TASK).copied().max().unwrap_or(0);
     if (values.len() as u128).checked_mul(u128::from(largest).pow(2)).is_some() {
         return None;
     }
@@ -90,6 +82,7 @@ mod tests {
 
     #[test]
     fn the_value_that_is_too_many_is_found() {
+        let first_too_many = |values: &[u64]| first_too_many(values, largest(values));
         assert_eq!(first_too_many(&[]), None);
         assert_eq!(first_too_many(&[u64::MAX]), None);
         // (2^64 - 1)^2 = 2^128 - 2^65 + 1: there is room for 2^65 - 2 more.
