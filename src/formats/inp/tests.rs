@@ -129,7 +129,7 @@ fn a_refusal_names_the_line_and_the_remedy() {
         (format!("{CUBE}*ELEMENT,TYPE=C3D4\n5,11,12,13,99\n"), "m.inp:13: element 5 refers to node 99, which is not"),
         (format!("{CUBE}*ELEMENT,TYPE=C3D10M\n"), "m.inp:13: element type C3D10M has no stress model; known are C3D4"),
         (cube("*ELEMENT,TYPE=S3\n5,11,12,13\n"), "element 5 is defined twice"),
-        (cube("*Include, input=more.inp\n"), "m.inp:16: *INCLUDE: is not followed; join the files"),
+        (cube("*Include\n"), "m.inp:16: *INCLUDE: names no file; write INPUT=FILE"),
         (cube("*ELGEN\n"), "generated nodes and elements are not read"),
         (cube("*SYSTEM\n1,1,1\n"), "write nodes in global coordinates"),
         ("*PART,NAME=A\n*END PART\n*PART,NAME=B\n".into(), "m.inp:3: *PART: several parts"),
