@@ -224,9 +224,10 @@ impl<'a> MeshBuilder<'a> {
         Ok(position as u32)
     }
 
-    /// Removes line cells again unless they are all there is: the edges of surfaces and solids are no trusses.
-    pub(crate) fn drop_edges(&mut self, name: &str) {
-        let solids = self.blocks.iter().any(|block| block.kind != CellKind::Truss2 && !block.cells.is_empty());
+    /// Removes line cells again where there are surfaces, or solids when those count too: their edges are no trusses.
+    pub(crate) fn drop_edges(&mut self, name: &str, of_solids: bool) {
+        let solids =
+            of_solids && self.blocks.iter().any(|block| block.kind != CellKind::Truss2 && !block.cells.is_empty());
         let lines = &mut self.blocks[CellKind::Truss2 as usize];
         if (solids || self.surfaces) && !lines.cells.is_empty() {
             self.skipped.push((name.to_string(), lines.cells.len()));

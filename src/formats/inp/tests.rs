@@ -151,6 +151,17 @@ fn one_part_that_does_not_move_reads_as_if_alone() {
     assert!(refusal(&moved).contains("an instance that is moved"));
 }
 
+/// Gmsh writes edges as T3D2 and faces as CPS3 into its decks.
+#[test]
+fn edges_of_surfaces_are_no_trusses_unless_a_section_says_so() {
+    let edges = "*ELEMENT,TYPE=CPS3,ELSET=F\n7,11,12,13\n*ELEMENT,TYPE=T3D2,ELSET=L\n8,11,12\n";
+    let mesh = read(&cube(edges)).unwrap();
+    assert_eq!((mesh.blocks.len(), mesh.n_cells), (1, 3));
+    assert!(mesh.warnings[0].contains("1 CPS3, 1 T3D2 beside surfaces"), "{:?}", mesh.warnings);
+    let sections = "*SOLID SECTION,ELSET=E1,MATERIAL=STEEL\n*SOLID SECTION,ELSET=L,MATERIAL=STEEL\n";
+    assert_eq!(read(&cube(&format!("{edges}{STEEL}{sections}"))).unwrap().blocks.len(), 2);
+}
+
 #[test]
 fn temperatures_are_measured_from_the_initial_ones() {
     let section = "*SOLID SECTION,ELSET=E1,MATERIAL=STEEL\n";

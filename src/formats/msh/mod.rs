@@ -122,7 +122,7 @@ fn finish(mut parts: Parts<'_>, source: &Source) -> Result<Mesh> {
     if !parts.nodes {
         return Err(source.error(Place::Whole, "has no $Nodes section; the file may be cut short"));
     }
-    parts.builder.drop_edges("lines");
+    parts.builder.drop_edges("lines", true);
     let physical = std::mem::take(&mut parts.physical);
     let (on_points, warning) = parts.on_points.finish("node");
     let (on_cells, another) = parts.on_cells.finish("element");
