@@ -26,6 +26,10 @@ pub struct Control {
     pub items_total: AtomicU64,
     /// Steps started so far: tells the progress bar when to begin anew.
     pub runs_started: AtomicU64,
+    /// Cases finished so far, in a batch: the progress bar then counts these.
+    pub cases_done: AtomicU64,
+    /// Cases of the batch; 0 for a single job.
+    pub cases_total: AtomicU64,
     /// What is being done, in a few words: `gpu: tet4`.
     pub stage: Mutex<String>,
     /// When set, every chunk and copy is written down with its times, counted from this instant.

@@ -8,11 +8,13 @@ use crate::machine::pool::Pool;
 use crate::simd::Simd;
 
 mod cost;
+mod element_wise;
 mod output;
 mod phases;
 mod slot;
 
 pub use cost::{answer_name, kernel_hash, total_cost};
+pub use element_wise::ElementWise;
 pub use output::{ChunkOut, ColumnSpec, Output, OutputWriter, Scalar, Value};
 pub use phases::{Phases, StepTimes};
 pub use slot::{Capability, Fill, GpuOutput, GpuSlot, Resident, ResidentData, Streamed};
@@ -194,6 +196,11 @@ pub trait Kernel: Send + Sync {
     /// `u32` as a count for word 0.
     fn fold_gpu(&self, partials: &[u32], fold: &mut [u64; FOLD_WORDS]) {
         fold[0] += partials.iter().map(|count| u64::from(*count)).sum::<u64>();
+    }
+
+    /// Whether results may be NaN or infinite where the reference's are the same: for functions of the user's, who says so.
+    fn allows_nonfinite(&self) -> bool {
+        false
     }
 
     /// [`Class::Bounded`]: the largest absolute error allowed for each value of `item`, columns one after the other.

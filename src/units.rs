@@ -81,6 +81,20 @@ pub fn si(value: f64) -> String {
         .to_string()
 }
 
+/// The size of an error or of a bound, two digits: `0.041`, `1.6`, `2.5e-10`.
+#[must_use]
+pub fn error_size(value: f64) -> String {
+    let decimals = match value.abs() {
+        0.0 => 0,
+        x if (1e-2..0.0995).contains(&x) => 3,
+        x if (0.0995..0.995).contains(&x) => 2,
+        x if (0.995..9.95).contains(&x) => 1,
+        x if (9.95..1e3).contains(&x) => 0,
+        _ => return format!("{value:.1e}"),
+    };
+    format!("{value:.decimals$}")
+}
+
 /// A size in bytes, powers of 1024: `128 MiB`.
 #[must_use]
 pub fn bytes(value: u64) -> String {
@@ -157,6 +171,12 @@ mod tests {
         assert_eq!(parse_bytes("1e9"), Ok(1_000_000_000));
         assert!(parse_bytes("lots").is_err());
         assert!(parse_bytes("99999999999T").is_err());
+    }
+
+    #[test]
+    fn errors_have_two_digits() {
+        let shown = [0.0, 2.5e-10, 0.041, 0.995, 1.57, 5.0, 30.0, 999.4, 1e5, f64::NAN].map(error_size);
+        assert_eq!(shown, ["0", "2.5e-10", "0.041", "1.0", "1.6", "5.0", "30", "999", "1.0e5", "NaN"]);
     }
 
     #[test]

@@ -4,5 +4,6 @@ import eigen
 import guyan
 import kernels
 import reading
+import sincos
 
-CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES
+CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + sincos.CASES

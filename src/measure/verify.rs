@@ -111,7 +111,7 @@ impl Verification {
 
 /// Verifies one run.
 ///
-/// For each step: all values are finite; the chunks tile the items exactly once and their sums add up to the output's;
+/// For each step: all values are finite (or, where [`Kernel::allows_nonfinite`], the reference's is the same); the chunks tile the items exactly once and their sums add up to the output's;
 /// a sample of a map's items (all when they are few) and of a reduction's chunks (all when they fit the budget, at
 /// least one) is recomputed by the reference's `seq`. Values of an [`Class::Exact`] kernel must be bit-equal, those of a
 /// [`Class::Bounded`] one within [`Kernel::bound`], sums always equal. A [`Class::Residual`] step has no values to
@@ -133,7 +133,9 @@ pub fn verify(subject: Subject<'_>, effort: Effort, control: &Control) -> Result
         let mut rng = Philox::new(effort.seed, i as u64);
         let pair = Pair::new(step.kernel(), reference[i].kernel(), &outputs[i])?;
         found.items += pair.kernel.items();
-        found.finite(&pair);
+        if !pair.kernel.allows_nonfinite() {
+            found.finite(&pair);
+        }
         found.tiled(&pair, &traces[i].partials);
         if pair.kernel.class() != Class::Residual {
             found.map(&pair, &traces[i].partials, effort, control, &mut rng)?;
@@ -337,8 +339,16 @@ impl Findings {
                 let should = window.value(c, index(item - first) * column.per_item + value);
                 let bound = *bounds.next().expect("one bound for each value of an item");
                 let deviation = if is.to_bits() == should.to_bits() { 0.0 } else { (is - should).abs() };
-                let deviation = if is.is_finite() && should.is_finite() { deviation } else { f64::INFINITY };
-                let right = if exact {
+                let same = is.to_bits() == should.to_bits() || (is.is_nan() && should.is_nan());
+                let same = pair.kernel.allows_nonfinite() && !should.is_finite() && same;
+                let deviation = match is.is_finite() && should.is_finite() {
+                    true => deviation,
+                    false if same => 0.0,
+                    false => f64::INFINITY,
+                };
+                let right = if same {
+                    true
+                } else if exact {
                     deviation.is_finite() && is.to_bits() == should.to_bits()
                 } else {
                     // A NaN or infinite bound allows nothing.

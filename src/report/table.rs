@@ -7,11 +7,14 @@ use crate::job::Class;
 use crate::machine::Machine;
 use crate::measure::limit::Limit;
 use crate::measure::stats::{Ratio, Verdict};
-use crate::units::{bytes, grouped, plural, seconds, seconds_range, si};
+use crate::units::{bytes, error_size, grouped, plural, seconds, seconds_range, si};
 
 /// The whole report as text for people.
 #[must_use]
 pub fn table(report: &Report, style: Style) -> String {
+    if let Some(batch) = &report.batch {
+        return super::batch::table(report, batch, style);
+    }
     let mut out = String::new();
     header(&mut out, report, style);
     times(&mut out, report, style);
@@ -30,7 +33,7 @@ pub fn table(report: &Report, style: Style) -> String {
     out
 }
 
-fn header(out: &mut String, report: &Report, style: Style) {
+pub(super) fn header(out: &mut String, report: &Report, style: Style) {
     let input = &report.input;
     let name = style.paint(&style.clean(&report.workload), Paint::Head);
     let items = format!("{} {}", grouped(input.items), plural(input.item, input.items));
@@ -78,10 +81,14 @@ pub(super) fn interval_heading(report: &Report) -> String {
     }
 }
 
-/// `elements/s`; `items/s` for an item with a long name.
+/// `elements`; `items` for an item with a long name.
+pub(super) fn item_heading(report: &Report) -> String {
+    plural(Some(report.input.item).filter(|item| item.len() <= 10).unwrap_or("item"), 2)
+}
+
+/// `elements/s`.
 pub(super) fn rate_heading(report: &Report) -> String {
-    let item = Some(report.input.item).filter(|item| item.len() <= 10).unwrap_or("item");
-    format!("{}/s", plural(item, 2))
+    format!("{}/s", item_heading(report))
 }
 
 fn times(out: &mut String, report: &Report, style: Style) {
@@ -254,7 +261,7 @@ pub(super) fn limit(limit: Option<&Limit>) -> String {
     )
 }
 
-fn verifications(out: &mut String, report: &Report, style: Style) {
+pub(super) fn verifications(out: &mut String, report: &Report, style: Style) {
     out.push('\n');
     for run in &report.runs {
         let paint = if run.verify.passed() { Paint::Good } else { Paint::Bad };
@@ -279,15 +286,15 @@ pub(super) fn verification(run: &Run) -> String {
     let close = match verify.class {
         Class::Exact => "all equal".to_string(),
         Class::Bounded => {
-            format!("largest deviation {:.1e} of {:.1e} allowed", verify.max_abs, verify.bound)
+            format!("largest deviation {} of {} allowed", error_size(verify.max_abs), error_size(verify.bound))
         }
         Class::Residual => "all finite".to_string(),
     };
     let check = &verify.independent;
-    format!("{compared}, {close}; {}: {:.2e} of {:.2e} allowed", check.what, check.error, check.bound)
+    format!("{compared}, {close}; {}: {} of {} allowed", check.what, error_size(check.error), error_size(check.bound))
 }
 
-fn result(out: &mut String, report: &Report, style: Style) {
+pub(super) fn result(out: &mut String, report: &Report, style: Style) {
     if report.result_lines.is_empty() {
         return;
     }
@@ -299,7 +306,7 @@ fn result(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-fn warnings(out: &mut String, report: &Report, style: Style) {
+pub(super) fn warnings(out: &mut String, report: &Report, style: Style) {
     if report.warnings.is_empty() {
         return;
     }
