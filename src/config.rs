@@ -24,6 +24,7 @@ pub struct Config {
     pub run: Run,
     pub cpu: Cpu,
     pub gpu: Gpu,
+    pub io: Io,
     pub report: ReportStyle,
 }
 
@@ -68,6 +69,17 @@ pub struct Gpu {
     pub max_device_memory: String,
     pub dispatch_target: f64,
     pub timeout: f64,
+}
+
+/// `[io]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config/default.toml")]
+pub struct Io {
+    pub readers: usize,
+    pub writers: usize,
+    pub cases: usize,
+    pub bytes: String,
 }
 
 /// `[report]`
@@ -305,8 +317,19 @@ impl Config {
         if self.cpu.threads > 4096 {
             return layers.refuse("cpu.threads", "at most 4096");
         }
-        if units::parse_bytes(&self.gpu.max_device_memory).is_err() {
-            return layers.refuse("gpu.max_device_memory", "a size such as 512M or 2GiB");
+        for (knob, size) in [("gpu.max_device_memory", &self.gpu.max_device_memory), ("io.bytes", &self.io.bytes)] {
+            if units::parse_bytes(size).is_err() {
+                return layers.refuse(knob, "a size such as 512M or 2GiB");
+            }
+        }
+        for (knob, count, most) in [
+            ("io.readers", self.io.readers, 256),
+            ("io.writers", self.io.writers, 256),
+            ("io.cases", self.io.cases, 65_536),
+        ] {
+            if !(1..=most).contains(&count) {
+                return layers.refuse(knob, &format!("between 1 and {most}"));
+            }
         }
         Ok(())
     }

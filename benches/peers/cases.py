@@ -4,5 +4,7 @@ import eigen
 import guyan
 import kernels
 import reading
+import sincos
+import sums
 
-CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES
+CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + sincos.CASES + sums.CASES

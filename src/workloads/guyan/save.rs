@@ -109,6 +109,12 @@ pub(super) fn expand(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<
     }
 }
 
+/// The files that [`save`] writes.
+pub(super) fn files(path: &Path, with_mass: bool) -> Vec<PathBuf> {
+    let own_file = with_mass && source::extension(path) != "json";
+    std::iter::once(path.to_path_buf()).chain(own_file.then(|| beside(path, "mass"))).collect()
+}
+
 /// `red.mtx` to `red_mass.mtx`.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
