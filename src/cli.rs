@@ -1,11 +1,14 @@
 //! The command line. Workloads bring their own options; every other flag sets one knob of the configuration.
 
+use std::ffi::OsString;
+
 use clap::builder::styling::{AnsiColor, Styles};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::config::{self, Layers, Origin};
-use crate::error::Result;
-use crate::workloads::WORKLOADS;
+use crate::error::{Error, Result};
+use crate::workloads::{WORKLOADS, Workload};
 
 /// A flag that sets a knob.
 struct Flag {
@@ -189,7 +192,12 @@ fn json_flag() -> Arg {
 fn run_command() -> Command {
     let run =
         Command::new("run").about("Runs a job and reports time, phases, verification and speedup for each backend");
-    for_each_workload(run, |command| {
+    for_each_workload(run, cases_args, |workload, command| {
+        let skip = Arg::new("skip-existing")
+            .long("skip-existing")
+            .action(ArgAction::SetTrue)
+            .requires("output")
+            .help("Of several inputs leave out those whose output is there already");
         command
             .args(setting_flags(|_| true))
             .arg(require_hardware())
@@ -204,35 +212,104 @@ fn run_command() -> Command {
                 file("output", "Write the result of the (first) backend asked for; the ending decides the format")
                     .short('o'),
             )
+            .args(Some(skip).filter(|_| !workload.case_inputs().is_empty()))
             .arg(file("trace", "Write what every worker and queue did when, for Perfetto or chrome://tracing"))
             .args(form_flags())
     })
 }
 
+/// The options of a workload as `run` has them: those that name inputs take several.
+fn cases_args(workload: &dyn Workload) -> Vec<Arg> {
+    let inputs = workload.case_inputs();
+    let several = |arg: Arg| match inputs.iter().find(|input| arg.get_id() == input.option) {
+        Some(input) => {
+            let more = if input.joined { "one job, or one each where --output has a {stem}" } else { "one case each" };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let help = format!("{help} [several files, a folder, or a pattern in quotes: {more}]");
+            arg.num_args(1..).action(ArgAction::Append).help(help)
+        }
+        None => arg,
+    };
+    workload.args().into_iter().map(several).collect()
+}
+
+/// The command line of `hetero run <workload>` once more, with other values for some options.
+pub struct Again {
+    command: Command,
+}
+
+impl Again {
+    /// For runs of `workload`.
+    #[must_use]
+    pub fn of(workload: &dyn Workload) -> Self {
+        let run = run_command();
+        let command = run.find_subcommand(workload.name()).expect("every workload has a subcommand").clone();
+        Self { command: command.disable_help_flag(true) }
+    }
+
+    /// What `args` say, but with `values` for the options named there.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when an option does not take its new value.
+    pub fn with(&mut self, args: &ArgMatches, values: &[(&str, Vec<OsString>)]) -> Result<ArgMatches> {
+        let mut line = vec![OsString::from("run")];
+        for arg in self.command.get_arguments() {
+            let id = arg.get_id().as_str();
+            let long = arg.get_long().unwrap_or(id);
+            let new = values.iter().find(|(option, _)| *option == id).map(|(_, values)| values.clone());
+            let given = || args.value_source(id) == Some(ValueSource::CommandLine);
+            let own = || args.get_raw(id).map(|raw| raw.map(ToOwned::to_owned).collect::<Vec<_>>());
+            let Some(of_it) = new.or_else(|| if given() { own() } else { None }) else { continue };
+            if arg.get_action().takes_values() {
+                line.extend(of_it.into_iter().map(|value| {
+                    let mut text = OsString::from(format!("--{long}="));
+                    text.push(value);
+                    text
+                }));
+            } else {
+                line.push(format!("--{long}").into());
+            }
+        }
+        self.command.try_get_matches_from_mut(line).map_err(|error| {
+            let text = error.to_string();
+            Error::Usage(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string())
+        })
+    }
+}
+
 fn explain_command() -> Command {
     let explain =
         Command::new("explain").about("Which backend auto would choose for a job, and why, without running it");
-    for_each_workload(explain, |command| {
-        command
-            .args(setting_flags(|name| !["backend", "baseline", "runs", "budget"].contains(&name)))
-            .arg(require_hardware())
-            .arg(file("profile", "For the machine of this profile (hetero calibrate --export) instead of this one"))
-            .next_help_heading("Output")
-            .arg(json_flag())
-            .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
-    })
+    for_each_workload(
+        explain,
+        |workload| workload.args(),
+        |_, command| {
+            command
+                .args(setting_flags(|name| !["backend", "baseline", "runs", "budget"].contains(&name)))
+                .arg(require_hardware())
+                .arg(file("profile", "For the machine of this profile (hetero calibrate --export) instead of this one"))
+                .next_help_heading("Output")
+                .arg(json_flag())
+                .arg(Arg::new("ascii").long("ascii").action(ArgAction::SetTrue).help("Tables in plain ASCII"))
+        },
+    )
 }
 
-/// `command` with a subcommand for every workload, each with the workload's own options and what `more` adds.
-fn for_each_workload(command: Command, more: impl Fn(Command) -> Command) -> Command {
+/// `command` with a subcommand for every workload, each with the workload's options in the form that `args` gives them and
+/// with what `more` adds.
+fn for_each_workload(
+    command: Command,
+    args: impl Fn(&dyn Workload) -> Vec<Arg>,
+    more: impl Fn(&dyn Workload, Command) -> Command,
+) -> Command {
     let command = command
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand_value_name("WORKLOAD")
         .subcommand_help_heading("Workloads");
     WORKLOADS.iter().fold(command, |command, workload| {
-        let own = Command::new(workload.name()).about(workload.about()).args(workload.args());
-        command.subcommand(more(own.next_help_heading("Running")))
+        let own = Command::new(workload.name()).about(workload.about()).args(args(*workload));
+        command.subcommand(more(*workload, own.next_help_heading("Running")))
     })
 }
 

@@ -25,6 +25,7 @@ pub struct Config {
     pub cpu: Cpu,
     pub gpu: Gpu,
     pub net: Net,
+    pub io: Io,
     pub report: ReportStyle,
 }
 
@@ -85,6 +86,17 @@ pub struct Net {
     pub retries: u32,
     pub retry_wait: f64,
     pub redirects: u32,
+}
+
+/// `[io]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented in config/default.toml")]
+pub struct Io {
+    pub readers: usize,
+    pub writers: usize,
+    pub cases: usize,
+    pub bytes: String,
 }
 
 /// `[report]`
@@ -335,11 +347,21 @@ impl Config {
         }
         for (knob, size) in [
             ("gpu.max_device_memory", &self.gpu.max_device_memory),
+            ("io.bytes", &self.io.bytes),
             ("net.bytes_in_flight", &self.net.bytes_in_flight),
             ("net.max_bytes", &self.net.max_bytes),
         ] {
             if units::parse_bytes(size).is_err() {
                 return layers.refuse(knob, "a size such as 512M or 2GiB");
+            }
+        }
+        for (knob, count, most) in [
+            ("io.readers", self.io.readers, 256),
+            ("io.writers", self.io.writers, 256),
+            ("io.cases", self.io.cases, 65_536),
+        ] {
+            if !(1..=most).contains(&count) {
+                return layers.refuse(knob, &format!("between 1 and {most}"));
             }
         }
         Ok(())

@@ -67,8 +67,19 @@ pub enum Error {
     #[error("slower than before: {0}")]
     Slower(String),
 
+    /// Cases of a batch that failed, each told on a line of its own; the others were delivered.
+    #[error("{failed} of {count} cases failed{}; the gravest: {gravest}", if failed < count { ", the others were delivered" } else { "" })]
+    Cases {
+        /// How many failed.
+        failed: usize,
+        /// Of how many.
+        count: usize,
+        /// The one with the highest exit code, the first of them.
+        gravest: Box<Error>,
+    },
+
     /// Stopped by a signal; the number is the signal's.
-    #[error("stopped by signal {0}; nothing was written")]
+    #[error("stopped by signal {0}; what was not finished was not written")]
     Signal(i32),
 }
 
@@ -95,7 +106,9 @@ impl std::fmt::Display for Place {
 
 impl Error {
     /// The exit code of `DESIGN`'s table: 1 internal, 2 usage, 3 bad input, 4 bad model, 5 device unavailable,
-    /// 6 device failed, 7 host resource, 8 verification or slower than allowed, 128+n signal n.
+    /// 6 device failed, 7 host resource, 8 verification or slower than allowed, 128+n signal n. A batch with failed cases
+    /// ends in the highest code of theirs: a wrong answer (8) above too little memory (7), a model without an answer
+    /// (4) above a file that cannot be read (3).
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -107,6 +120,7 @@ impl Error {
             Error::Device { .. } => 6,
             Error::Resource(_) => 7,
             Error::Verification(_) | Error::Slower(_) => 8,
+            Error::Cases { gravest, .. } => gravest.exit_code(),
             Error::Signal(number) => u8::try_from(128 + number).unwrap_or(130),
         }
     }

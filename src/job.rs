@@ -10,11 +10,13 @@ use crate::machine::pool::Pool;
 use crate::simd::Simd;
 
 mod cost;
+mod element_wise;
 mod output;
 mod phases;
 mod slot;
 
 pub use cost::{answer_name, kernel_hash, total_cost};
+pub use element_wise::ElementWise;
 pub use output::{ChunkOut, ColumnSpec, Output, OutputWriter, Scalar, Value};
 pub use phases::{Phases, StepTimes};
 pub use slot::{Capability, Fill, GpuOutput, GpuSlot, Resident, ResidentData, Streamed};
@@ -198,6 +200,11 @@ pub trait Kernel: Send + Sync {
         fold[0] += partials.iter().map(|count| u64::from(*count)).sum::<u64>();
     }
 
+    /// Whether results may be NaN or infinite where the reference's are the same: for functions of the user's, who says so.
+    fn allows_nonfinite(&self) -> bool {
+        false
+    }
+
     /// [`Class::Bounded`]: the largest absolute error allowed for each value of `item`, columns one after the other.
     /// Derived from the arithmetic of [`Kernel::precision`], never tuned.
     fn bound(&self, item: u64, into: &mut [f64]) {
@@ -234,8 +241,8 @@ impl Host<'_> {
 }
 
 /// A step that is one solve on the host and not a function of items, such as a factorization: it is never cut into
-/// chunks and never runs on a device. It describes itself as a kernel does (name, items, work, class, columns); its
-/// [`Kernel::seq`] is not called. Its time is a phase of its own name.
+/// chunks on the host, and runs on a device only where it has a WGSL form of its own, in chunks. It describes itself as a kernel does (name, items, work, class, columns); its
+/// [`Kernel::seq`] is called only to verify, when it has sums. Its time is a phase of its own name.
 pub trait Whole: Kernel {
     /// Does it all. `before` are the outputs of the job's earlier steps, `out` is this step's own.
     ///

@@ -1,8 +1,8 @@
 //! hetero runs one numerical job, cut into chunks, on whatever a machine has: a scalar loop, a CPU pool, a GPU. The
 //! answer is checked, the time is told phase by phase.
 //!
-//! The modules stand in the order of the flow; a stage uses the types of earlier ones, only `run` and
-//! `sweep` see them all.
+//! The modules stand in the order of the flow; a stage uses the types of earlier ones, only `run`,
+//! `batch` and `sweep` see them all.
 
 pub mod location;
 
@@ -47,6 +47,8 @@ pub mod signals;
 pub mod cli;
 
 pub mod run;
+
+pub mod batch;
 
 pub mod calibrate;
 

@@ -11,6 +11,13 @@ pub fn is_url(text: &str) -> bool {
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
 }
 
+/// Whether `url` names an object and not a file of a web server.
+#[must_use]
+pub fn is_object(url: &str) -> bool {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
+    ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss"].contains(&scheme.as_str())
+}
+
 /// `path` as a URL, if it is one.
 #[must_use]
 pub fn url_of(path: &Path) -> Option<&str> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use hetero::backend::BACKENDS;
+use hetero::batch::{self, plan::Plan};
 use hetero::error::{Error, Result};
 use hetero::exec::Control;
-use hetero::workloads::WORKLOADS;
+use hetero::workloads::{self, WORKLOADS};
 use hetero::{calibrate, cli, config, net, report, run, signals, sweep};
 
 fn main() -> ExitCode {
@@ -45,7 +46,12 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             let control = Arc::new(Control { trace, ..Control::default() });
             signals::watch(&control);
             let settings = settings(matches, own)?;
-            run::command(name, own, &settings, &control, &mut std::io::stdout().lock())
+            let workload = workloads::find(name)?;
+            let out = &mut std::io::stdout().lock();
+            match Plan::of(workload, own)? {
+                Plan::One(own) => run::command(name, &own, &settings, &control, out),
+                Plan::Cases(cases) => batch::command(workload, own, &cases, &settings, &control, out),
+            }
         }
         ("explain", explain_matches) => {
             let (name, own) = explain_matches.subcommand().expect("clap requires a workload");

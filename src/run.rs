@@ -20,7 +20,7 @@ use crate::plan::policy::{AUTO, HYBRID};
 use crate::report::devices::DeviceRow;
 use crate::report::progress::Progress;
 use crate::report::style::Style;
-use crate::report::{self, Skipped};
+use crate::report::{self, Report, Skipped};
 use crate::units;
 use crate::workloads::{self, Context};
 
@@ -32,7 +32,8 @@ mod team;
 
 pub use auto::{Choice, Knowledge, PaysFrom, choose};
 pub use explain::explain;
-pub use measure::{Measured, RunResult, measure};
+pub use measure::{Measured, RunResult, can_run, measure, measure_on};
+pub use receipt::row;
 pub use team::{Cut, StepCuts, Team};
 
 /// `hetero run <workload>`: prepares the job, runs it on every backend that the settings ask for, writes the report to
@@ -74,14 +75,19 @@ pub fn command(
         measure::learn(name, job, &comparison.rows, &machine, config)?;
     }
     let report = report::build(receipt::inputs(name, job, comparison, machine, config)?);
-    let text = match config.report.format.as_str() {
-        "json" => report::json::json(&report),
-        "csv" => report::csv::csv(&report),
-        "markdown" => report::markdown::markdown(&report),
-        _ => report::table::table(&report, style(config.report.ascii)),
-    };
-    report::emit(out, &text)?;
+    report::emit(out, &formatted(&report, config))?;
     wrong.map_or(unsolved, Err)
+}
+
+/// The report in the form that the settings ask for.
+#[must_use]
+pub fn formatted(report: &Report, config: &Config) -> String {
+    match config.report.format.as_str() {
+        "json" => report::json::json(report),
+        "csv" => report::csv::csv(report),
+        "markdown" => report::markdown::markdown(report),
+        _ => report::table::table(report, style(config.report.ascii)),
+    }
 }
 
 /// How text on stdout may look here.
@@ -174,7 +180,8 @@ pub fn compare(
 }
 
 /// The backends of a choice that are not excluded, the chosen one first.
-fn ranked(choice: &Choice) -> Vec<String> {
+#[must_use]
+pub fn ranked(choice: &Choice) -> Vec<String> {
     let mut candidates: Vec<_> = choice.decision.candidates.iter().filter(|c| c.excluded.is_none()).collect();
     let time = |c: &crate::plan::policy::Candidate| c.predicted_seconds.unwrap_or(f64::INFINITY);
     candidates.sort_by(|a, b| time(a).total_cmp(&time(b)));

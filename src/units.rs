@@ -50,6 +50,22 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     count.checked_mul(1 << shift).ok_or_else(|| format!("'{text}' is larger than 2^64 - 1 bytes"))
 }
 
+/// Reads a duration as users type it: seconds (`0.5`, `1e-4`), or a number with `ns`, `us`, `ms` or `s`. At most a day.
+///
+/// # Errors
+/// A message for the user when the text is not a duration.
+pub fn parse_seconds(text: &str) -> Result<f64, String> {
+    let trimmed = text.trim();
+    let (number, scale) = TIME
+        .iter()
+        .find_map(|(scale, unit)| Some((trimmed.strip_suffix(unit)?.trim_end(), *scale)))
+        .unwrap_or((trimmed, 1.0));
+    match number.parse::<f64>() {
+        Ok(value) if (0.0..=86_400.0).contains(&(value * scale)) => Ok(value * scale),
+        _ => Err(format!("'{text}' is not a time of up to a day; write it as 100us, 1ms, 0.5 or 1e-4")),
+    }
+}
+
 /// The units of time.
 const TIME: &[(f64, &str)] = &[(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")];
 
@@ -81,6 +97,20 @@ pub fn si(value: f64) -> String {
         .to_string()
 }
 
+/// The size of an error or of a bound, two digits: `0.041`, `1.6`, `2.5e-10`.
+#[must_use]
+pub fn error_size(value: f64) -> String {
+    let decimals = match value.abs() {
+        0.0 => 0,
+        x if (1e-2..0.0995).contains(&x) => 3,
+        x if (0.0995..0.995).contains(&x) => 2,
+        x if (0.995..9.95).contains(&x) => 1,
+        x if (9.95..1e3).contains(&x) => 0,
+        _ => return format!("{value:.1e}"),
+    };
+    format!("{value:.decimals$}")
+}
+
 /// A size in bytes, powers of 1024: `128 MiB`.
 #[must_use]
 pub fn bytes(value: u64) -> String {
@@ -94,6 +124,12 @@ pub fn bytes(value: u64) -> String {
 /// A whole number with `_` between groups of three digits, as the command line reads it back.
 #[must_use]
 pub fn grouped(value: u64) -> String {
+    grouped_wide(value.into())
+}
+
+/// As [`grouped`], for sums beyond 64 bits.
+#[must_use]
+pub fn grouped_wide(value: u128) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -157,6 +193,22 @@ mod tests {
         assert_eq!(parse_bytes("1e9"), Ok(1_000_000_000));
         assert!(parse_bytes("lots").is_err());
         assert!(parse_bytes("99999999999T").is_err());
+    }
+
+    #[test]
+    fn times_take_units_and_have_an_end() {
+        assert_eq!(parse_seconds("100us"), Ok(100.0 * 1e-6));
+        assert_eq!(parse_seconds(" 1.5 ms "), Ok(0.0015));
+        assert_eq!((parse_seconds("2s"), parse_seconds("0"), parse_seconds("1e-4")), (Ok(2.0), Ok(0.0), Ok(1e-4)));
+        for wrong in ["", "s", "soon", "-1", "nan", "inf", "86401", "1h", "1e400ns"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn errors_have_two_digits() {
+        let shown = [0.0, 2.5e-10, 0.041, 0.995, 1.57, 5.0, 30.0, 999.4, 1e5, f64::NAN].map(error_size);
+        assert_eq!(shown, ["0", "2.5e-10", "0.041", "1.0", "1.6", "5.0", "30", "999", "1.0e5", "NaN"]);
     }
 
     #[test]

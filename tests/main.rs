@@ -1,5 +1,6 @@
 //! The tests of hetero as a whole, by behaviour. Unit tests stand beside the code.
 
+mod batch;
 mod browser;
 mod calibrate;
 mod cli;
@@ -8,6 +9,7 @@ mod conformance;
 mod eigen;
 #[cfg(feature = "net")]
 mod fetch;
+mod map;
 #[cfg(feature = "net")]
 mod net;
 #[cfg(not(feature = "net"))]
@@ -17,5 +19,7 @@ mod plan;
 mod server;
 #[cfg(unix)]
 mod signals;
+mod sincos;
 mod stress;
+mod sums;
 mod support;

@@ -5,5 +5,9 @@ import fetch
 import guyan
 import kernels
 import reading
+import sincos
+import sums
 
-CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + fetch.CASES
+CASES = (
+    kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + sincos.CASES + sums.CASES + fetch.CASES
+)

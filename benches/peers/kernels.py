@@ -1,4 +1,4 @@
-"""The kernels `pi` and `axial`. Each peer is a function that takes a size and returns a call and the items it does.
+"""The kernels `pi`, `axial` and `map`. Each peer is a function that takes a size and returns a call and the items it does.
 
 hetero's time is the kernel and the answer made from it, with the threads already there, as the peers' are.
 """
@@ -171,6 +171,48 @@ def axial_pocl(size):
     return call, size
 
 
+# --- map: the users' own expressions in f64 ---
+
+EXPRESSIONS = {
+    "cheap": "sqrt(x*x + y*y) * 0.5",
+    "wave": "exp(-x) * sin(20*y) + cos(x)",
+    "blend": "where(x > y, log(1 + x) / (1 + y**2), tanh(y - x) * sqrt(x))",
+}
+
+
+def _variables(size):
+    generator = np.random.default_rng(3)
+    return generator.random(size), generator.random(size), np.zeros(size)
+
+
+def map_numexpr(size, text):
+    import numexpr
+
+    numexpr.set_num_threads(THREADS)
+    x, y, out = _variables(size)
+    return (lambda: numexpr.evaluate(text, local_dict={"x": x, "y": y}, out=out)), size
+
+
+def map_numpy(size, text):
+    x, y, _ = _variables(size)
+    names = {name: getattr(np, name) for name in ("sqrt", "exp", "sin", "cos", "where", "log", "tanh")}
+    code = compile(text, "map", "eval")
+    return (lambda: eval(code, names, {"x": x, "y": y})), size
+
+
+def map_numba(size, text):
+    import numba
+
+    names = {"np": np, "numba": numba}
+    names |= {name: getattr(np, name) for name in ("sqrt", "exp", "sin", "cos", "log", "tanh")}
+    names["where"] = numba.njit(inline="always")(lambda c, a, b: a if c else b)
+    exec(f"def f(x, y, out):\n for i in numba.prange(x.size):\n  out[i] = of(x[i], y[i])\ndef of(x, y): return {text}", names)
+    names["of"] = numba.njit(fastmath=True, inline="always")(names["of"])
+    compiled = numba.njit(parallel=True, fastmath=True)(names["f"])
+    x, y, out = _variables(size)
+    return (lambda: compiled(x, y, out)), size
+
+
 PEERS = {
     "pi": {
         "numba prange": pi_numba,
@@ -184,11 +226,21 @@ PEERS = {
         "numexpr": axial_numexpr,
         "pocl f64, in place": axial_pocl,
     },
+} | {
+    f"map {name}": {
+        "numexpr": lambda size, text=text: map_numexpr(size, text),
+        "numpy": lambda size, text=text: map_numpy(size, text),
+        "numba prange, fastmath": lambda size, text=text: map_numba(size, text),
+    }
+    for name, text in EXPRESSIONS.items()
 }
 
 COMMANDS = {
     "pi": lambda size: ["run", "pi", "--samples", str(size)],
     "axial": lambda size: ["run", "stress", "--model", "axial", "--elements", str(size)],
+} | {
+    f"map {name}": lambda size, text=text: ["run", "map", "--items", str(size), "--expr", text]
+    for name, text in EXPRESSIONS.items()
 }
 
 
@@ -215,4 +267,7 @@ CASES = [
     case("axial", 100_000, 0.5),
     case("axial", 1_000_000, 0.9),
     case("axial", 10_000_000, 0.9),
+    case("map cheap", 10_000_000, 0.7),
+    case("map wave", 10_000_000, 0.7),
+    case("map blend", 10_000_000, 0.7),
 ]

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::mesh::{CellBlock, CellKind, Field, Mesh};
 use super::numbers::{Origin, RawArray, Refused, reserve};
 use super::source::Source;
-use super::vtk_cells::{CellUse, cell_name, cell_use};
+use super::vtk_cells::{CellUse, cell_name, cell_use, is_surface};
 use crate::error::{Error, Place, Result};
 
 /// Ghost bits of `vtkGhostType` that take a cell out of its piece: it is a copy of another piece's, or hidden.
@@ -147,6 +147,7 @@ impl<'a> Assembly<'a> {
     /// # Errors
     /// [`Error::Input`] when no cell has a stress model although there are cells.
     pub fn finish(mut self) -> Result<Mesh> {
+        self.drop_edges();
         let names: Vec<String> = (0..=255u8)
             .filter(|vtk| self.skipped[usize::from(*vtk)] > 0)
             .map(|vtk| format!("{} x {} (VTK type {vtk})", self.skipped[usize::from(vtk)], cell_name(vtk)))
@@ -169,6 +170,20 @@ impl<'a> Assembly<'a> {
             self.warn(format!("lines (VTK type 3) beside solid cells are taken as trusses: {n}"));
         }
         Ok(self.mesh)
+    }
+
+    /// Lines beside surfaces are the edges of a boundary that a mesher wrote along, no trusses, unless the cell array `n_ip`
+    /// gives one of them points.
+    fn drop_edges(&mut self) {
+        let surfaces = (0..=255).any(|vtk| self.skipped[usize::from(vtk)] > 0 && is_surface(vtk));
+        let is_line = |block: &CellBlock| block.kind == CellKind::Truss2;
+        let Some(lines) = self.mesh.blocks.iter().position(is_line).filter(|_| surfaces) else { return };
+        let stated = self.mesh.cell_field("n_ip").filter(|field| field.components == 1);
+        let cells = &self.mesh.blocks[lines].cells;
+        if stated.is_none_or(|field| cells.iter().all(|cell| field.values[*cell as usize] == 0.0)) {
+            self.skipped[usize::from(CellKind::Truss2.vtk())] += cells.len() as u64;
+            self.mesh.blocks.remove(lines);
+        }
     }
 
     fn points(&self, piece: &RawPiece<'_>) -> Result<Vec<[f64; 3]>> {

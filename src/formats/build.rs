@@ -105,12 +105,16 @@ impl<'a> MeshBuilder<'a> {
         }
     }
 
-    /// Takes the nodes. A number that comes twice with the same coordinates is one node.
+    /// Takes the nodes, after those that it has. A number that comes twice with the same coordinates is one node.
     ///
     /// # Errors
     /// The position of a node that repeats a number with other coordinates, with the message; a message for too many.
     pub(crate) fn set_points(&mut self, ids: Vec<u64>, points: Vec<[f64; 3]>) -> Result<(), (usize, String)> {
         assert_eq!(ids.len(), points.len(), "one number for each point");
+        let (ids, points) = match self.mesh.point_ids.take() {
+            Some(known) => ([known, ids].concat(), [std::mem::take(&mut self.mesh.points), points].concat()),
+            None => (ids, points),
+        };
         if ids.len() >= u32::MAX as usize {
             return Err((0, format!("{} nodes; at most 2^32 - 2 can be handled", ids.len())));
         }
@@ -137,6 +141,11 @@ impl<'a> MeshBuilder<'a> {
     /// The map from node numbers to positions, for what comes after the cells.
     pub(crate) fn take_nodes(&mut self) -> IdMap {
         std::mem::replace(&mut self.nodes, IdMap::Range { first: 0, n: 0 })
+    }
+
+    /// The numbers of all cells so far.
+    pub(crate) fn cell_ids(&self) -> &[u64] {
+        &self.cell_ids
     }
 
     /// Number of all cells so far.
@@ -215,9 +224,10 @@ impl<'a> MeshBuilder<'a> {
         Ok(position as u32)
     }
 
-    /// Removes line cells again unless they are all there is: the edges of surfaces and solids are no trusses.
-    pub(crate) fn drop_edges(&mut self, name: &str) {
-        let solids = self.blocks.iter().any(|block| block.kind != CellKind::Truss2 && !block.cells.is_empty());
+    /// Removes line cells again where there are surfaces, or solids when those count too: their edges are no trusses.
+    pub(crate) fn drop_edges(&mut self, name: &str, of_solids: bool) {
+        let solids =
+            of_solids && self.blocks.iter().any(|block| block.kind != CellKind::Truss2 && !block.cells.is_empty());
         let lines = &mut self.blocks[CellKind::Truss2 as usize];
         if (solids || self.surfaces) && !lines.cells.is_empty() {
             self.skipped.push((name.to_string(), lines.cells.len()));
@@ -379,8 +389,10 @@ mod tests {
         let mut builder = MeshBuilder::new(&source);
         builder.set_points(vec![5, 9, 5], vec![[0.0; 3], [1.0; 3], [0.0; 3]]).unwrap();
         assert_eq!((builder.mesh.points.len(), builder.node(9), builder.node(5)), (2, Some(1), Some(0)));
-        let (at, _) = builder.set_points(vec![5, 9, 5], vec![[0.0; 3], [1.0; 3], [2.0; 3]]).unwrap_err();
-        assert_eq!(at, 2);
+        builder.set_points(vec![9, 7], vec![[1.0; 3], [2.0; 3]]).unwrap();
+        assert_eq!((builder.mesh.points.len(), builder.node(9), builder.node(7)), (3, Some(1), Some(2)));
+        let (at, _) = builder.set_points(vec![5, 7], vec![[0.0; 3], [3.0; 3]]).unwrap_err();
+        assert_eq!(at, 4);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn read_frd_mesh(source: &Source) -> Result<Mesh> {
         }
         builder.add(kind, element.id)?.copy_from_slice(&indices[..shape.nodes]);
     }
-    builder.drop_edges("2-node beams");
+    builder.drop_edges("2-node beams", true);
     let mut mesh = builder.finish(Vec::new(), Vec::new())?;
     if let Some(result) = frd.result(source)? {
         attach(&mut mesh, &result)?;

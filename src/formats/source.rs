@@ -124,7 +124,7 @@ pub fn extension(path: &Path) -> String {
 }
 
 /// What one input may take: half of what is available, since its arrays will stand beside its bytes.
-fn memory_limit() -> u64 {
+pub(crate) fn memory_limit() -> u64 {
     crate::memory::available().unwrap_or(8 << 30) / 2
 }
 

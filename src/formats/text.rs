@@ -39,6 +39,16 @@ impl<'a> Text<'a> {
         self.at
     }
 
+    /// Goes to byte `offset`.
+    pub(crate) fn go_to(&mut self, offset: usize) {
+        self.at = offset.min(self.bytes.len());
+    }
+
+    /// Where the last line or word began.
+    pub(crate) fn mark(&self) -> usize {
+        self.mark
+    }
+
     /// The bytes that are left.
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.bytes[self.at..]

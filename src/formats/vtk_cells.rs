@@ -27,6 +27,12 @@ pub fn cell_use(vtk: u8) -> CellUse {
     }
 }
 
+/// Whether type `vtk` is a surface: lines beside it are its edges.
+#[must_use]
+pub fn is_surface(vtk: u8) -> bool {
+    matches!(vtk, 5..=9 | 22 | 23 | 28 | 30 | 34 | 36)
+}
+
 /// The name of VTK type `vtk`, for messages.
 #[must_use]
 pub fn cell_name(vtk: u8) -> &'static str {
@@ -85,6 +91,7 @@ mod tests {
         }
         for surface in [1, 5, 9, 22, 23] {
             assert_eq!(cell_use(surface), CellUse::Skipped);
+            assert_eq!(is_surface(surface), surface != 1);
         }
         for solid in [11, 14, 15, 27, 29, 42, 71, 77, 255] {
             assert_eq!(cell_use(solid), CellUse::Refused);

@@ -28,8 +28,17 @@ const STARTING: Duration = Duration::from_millis(1);
 /// The most threads a pool may have. Above any machine's CPUs; a typing error should not start a million threads.
 pub const MAX_THREADS: usize = 4096;
 
-/// The pools of this process: threads, pinned, pool.
-static POOLS: Mutex<Vec<(usize, bool, Arc<Pool>)>> = Mutex::new(Vec::new());
+/// The pools of this process.
+static POOLS: Mutex<Vec<(Kind, Arc<Pool>)>> = Mutex::new(Vec::new());
+
+/// What a pool is asked for by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Number of threads, and whether they are pinned.
+    Shared(usize, bool),
+    /// See [`Pool::lane`].
+    Lane(usize),
+}
 
 /// A rayon pool whose workers sit on CPUs of their own. Dereferences to the [`rayon::ThreadPool`], so `pool.install(..)`
 /// runs parallel iterators on the same threads.
@@ -60,7 +69,7 @@ impl Pool {
     pub fn current() -> Result<Arc<Self>> {
         let own = {
             let pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-            pools.iter().find(|(.., pool)| pool.workers.current_thread_index().is_some()).map(|(.., pool)| pool.clone())
+            pools.iter().find(|(_, pool)| pool.workers.current_thread_index().is_some()).map(|(_, pool)| pool.clone())
         };
         own.map_or_else(|| Self::shared(0, true), Ok)
     }
@@ -75,12 +84,26 @@ impl Pool {
             return Err(Error::Usage(format!("{threads} threads are more than the {MAX_THREADS} there may be")));
         }
         let threads = if threads == 0 { topology::usable_threads() } else { threads };
+        Self::known(Kind::Shared(threads, pin), || Self::build(threads, pin))
+    }
+
+    /// A pool of one thread, pinned nowhere, for lane `number` of those that read and write beside the pool that computes.
+    /// What runs in it finds one thread to be parallel on, so that it neither takes the workers from the computation
+    /// nor waits for them; and since nobody else uses it, it may wait for a disk or a network.
+    ///
+    /// # Errors
+    /// [`Error::Resource`] when the system refuses the thread.
+    pub fn lane(number: usize) -> Result<Arc<Self>> {
+        Self::known(Kind::Lane(number), || Self::build(1, false))
+    }
+
+    fn known(kind: Kind, build: impl FnOnce() -> Result<Self>) -> Result<Arc<Self>> {
         let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., pool)) = pools.iter().find(|(t, p, _)| (*t, *p) == (threads, pin)) {
+        if let Some((_, pool)) = pools.iter().find(|(known, _)| *known == kind) {
             return Ok(pool.clone());
         }
-        let pool = Arc::new(Self::build(threads, pin)?);
-        pools.push((threads, pin, pool.clone()));
+        let pool = Arc::new(build()?);
+        pools.push((kind, pool.clone()));
         Ok(pool)
     }
 

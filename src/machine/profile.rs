@@ -232,6 +232,12 @@ impl BackendProfile {
         self.kernels.iter().find(|known| known.name == name && known.precision == precision && known.hash == hash)
     }
 
+    /// What is known of the kernel `name` at `precision`, whatever its code was: of the code that was met last.
+    #[must_use]
+    pub fn kernel_of_any_code(&self, name: &str, precision: &str) -> Option<&KernelProfile> {
+        self.kernels.iter().rfind(|known| known.name == name && known.precision == precision)
+    }
+
     /// The entry of a kernel, new when there was none for this code. One name may stand for several texts (with and without
     /// temperatures); of those the last eight are kept, so that old code is forgotten in time.
     pub fn kernel_mut(&mut self, name: &str, precision: &str, hash: u64) -> &mut KernelProfile {

@@ -111,7 +111,7 @@ impl Verification {
 
 /// Verifies one run.
 ///
-/// For each step: all values are finite; the chunks tile the items exactly once and their sums add up to the output's;
+/// For each step: all values are finite (or, where [`Kernel::allows_nonfinite`], the reference's is the same); the chunks tile the items exactly once and their sums add up to the output's;
 /// a sample of a map's items (all when they are few) and of a reduction's chunks (all when they fit the budget, at
 /// least one) is recomputed by the reference's `seq`. Values of an [`Class::Exact`] kernel must be bit-equal, those of a
 /// [`Class::Bounded`] one within [`Kernel::bound`], sums always equal. A [`Class::Residual`] step has no values to
@@ -133,7 +133,9 @@ pub fn verify(subject: Subject<'_>, effort: Effort, control: &Control) -> Result
         let mut rng = Philox::new(effort.seed, i as u64);
         let pair = Pair::new(step.kernel(), reference[i].kernel(), &outputs[i])?;
         found.items += pair.kernel.items();
-        found.finite(&pair);
+        if !pair.kernel.allows_nonfinite() {
+            found.finite(&pair);
+        }
         found.tiled(&pair, &traces[i].partials);
         if recomputed(step) {
             found.map(&pair, &traces[i].partials, effort, control, &mut rng)?;
@@ -282,9 +284,10 @@ impl Findings {
         if end != items {
             self.bad(|| format!("{item}s {end}..{items} are in no chunk"));
         }
-        for (word, total) in pair.output.fold.iter().enumerate().take(pair.kernel.fold_words()) {
-            let sum: u128 = partials.iter().map(|partial| u128::from(partial.fold[word])).sum();
-            if sum != u128::from(*total) {
+        let mut sums = [0; FOLD_WORDS];
+        partials.iter().for_each(|partial| pair.kernel.merge_fold(&mut sums, &partial.fold));
+        for (word, (total, sum)) in pair.output.fold.iter().zip(sums).enumerate().take(pair.kernel.fold_words()) {
+            if sum != *total {
                 self.bad(|| format!("{}: sum {word} is {total}, but its chunks add up to {sum}", pair.kernel.name()));
             }
         }
@@ -342,8 +345,16 @@ impl Findings {
                 let should = window.value(c, index(item - first) * column.per_item + value);
                 let bound = *bounds.next().expect("one bound for each value of an item");
                 let deviation = if is.to_bits() == should.to_bits() { 0.0 } else { (is - should).abs() };
-                let deviation = if is.is_finite() && should.is_finite() { deviation } else { f64::INFINITY };
-                let right = if exact {
+                let same = is.to_bits() == should.to_bits() || (is.is_nan() && should.is_nan());
+                let same = pair.kernel.allows_nonfinite() && !should.is_finite() && same;
+                let deviation = match is.is_finite() && should.is_finite() {
+                    true => deviation,
+                    false if same => 0.0,
+                    false => f64::INFINITY,
+                };
+                let right = if same {
+                    true
+                } else if exact {
                     deviation.is_finite() && is.to_bits() == should.to_bits()
                 } else {
                     // A NaN or infinite bound allows nothing.
@@ -388,7 +399,7 @@ impl Findings {
             self.checked += chunk.len();
             for (word, (is, should)) in fold.into_iter().zip(should).enumerate().take(pair.kernel.fold_words()) {
                 self.values += 1;
-                let deviation = should.abs_diff(u128::from(is)) as f64;
+                let deviation = should.abs_diff(is) as f64;
                 if self.worst.is_none_or(|(largest, _)| deviation > largest) {
                     self.worst = Some((deviation, 0.0));
                 }
@@ -426,7 +437,7 @@ fn recompute_sums(
     chunks: &[Chunk],
     threads: usize,
     control: &Control,
-) -> Result<Vec<[u128; FOLD_WORDS]>> {
+) -> Result<Vec<[u64; FOLD_WORDS]>> {
     let (length, grain) = (PIECE / select::cost(pair.reference), pair.reference.grain());
     let pieces = chunks.iter().enumerate().flat_map(|(i, c)| select::pieces(*c, length, grain).map(move |p| (i, p)));
     let worth: f64 = chunks.iter().map(|chunk| (chunk.len() as f64 / length).ceil()).sum();
@@ -440,11 +451,7 @@ fn recompute_sums(
             let part = control.proceed().and_then(|()| pair.recompute(piece));
             let mut sums = sums.lock().expect("no thread panicked");
             match (&mut *sums, part) {
-                (Ok(sums), Ok((_, fold))) => {
-                    for (sum, word) in sums[chunk].iter_mut().zip(fold) {
-                        *sum += u128::from(word);
-                    }
-                }
+                (Ok(sums), Ok((_, fold))) => pair.reference.merge_fold(&mut sums[chunk], &fold),
                 (slot @ Ok(_), Err(error)) => *slot = Err(error),
                 (Err(_), _) => break,
             }

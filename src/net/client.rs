@@ -67,7 +67,7 @@ impl Client {
     /// Why there are none.
     pub async fn get(&self, url: &str) -> Result<Reply, Failure> {
         let _slot = self.http.shared.slots.acquire().await;
-        match super::store::is_object(url) {
+        match super::is_object(url) {
             true => self.stores.get(&self.http, url).await,
             false => self.http.get(url).await,
         }

@@ -10,7 +10,7 @@ use crate::config;
 #[cfg(not(feature = "net"))]
 use crate::error::Error;
 use crate::error::Result;
-pub use crate::location::{is_url, path_of, shown, url_of};
+pub use crate::location::{is_object, is_url, path_of, shown, url_of};
 
 #[cfg(feature = "net")]
 mod address;
@@ -113,7 +113,7 @@ pub fn settings() -> Settings {
 #[cfg(feature = "net")]
 pub fn check(url: &str) -> Result<()> {
     let wrong = |failure: Failure| failure.error(url);
-    match store::is_object(url) {
+    match is_object(url) {
         true => store::check(url).map_err(wrong),
         false => address::Address::parse(url).map(drop).map_err(wrong),
     }

@@ -23,12 +23,6 @@ use super::failure::{Failure, Kind};
 /// Objects of one listing at most: names, not data, but nobody has asked for millions of files.
 const LISTED: usize = 1_000_000;
 
-/// Whether `url` names an object and not a file of a web server.
-pub(super) fn is_object(url: &str) -> bool {
-    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme).to_ascii_lowercase();
-    ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss"].contains(&scheme.as_str())
-}
-
 /// Whether `text` is a URL of an object store: scheme and bucket.
 pub(super) fn check(text: &str) -> Result<(), Failure> {
     parse(text).map(drop)
@@ -59,7 +53,7 @@ impl Stores {
     }
 
     pub(super) async fn list(&self, http: &Arc<Http>, url: &str) -> Result<Vec<String>, Failure> {
-        if !is_object(url) {
+        if !super::is_object(url) {
             let why = "a web server lists nothing; name its files, or a prefix of an object store (s3, gs, az)";
             return Err(Failure::new(Kind::Unusable, why));
         }

@@ -1,6 +1,11 @@
-//! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, SIMD dispatch.
+//! Arithmetic that workloads share: counter-based random numbers, finite elements, small tensors, elementary functions,
+//! expressions, SIMD dispatch.
 
 pub mod eigen;
+pub mod elementary;
 pub mod elements;
+pub mod expr;
+pub mod pair;
 pub mod philox;
 pub mod tensor;
+pub mod trig;

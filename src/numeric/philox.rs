@@ -36,6 +36,20 @@ pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     [c0, c1, c2, c3]
 }
 
+/// The keys of all rounds under one seed, so that vector code adds nothing up.
+pub type RoundKeys = [[u32; 2]; ROUNDS as usize];
+
+/// [`RoundKeys`] of `seed`.
+#[must_use]
+pub fn round_keys(seed: u64) -> RoundKeys {
+    let mut key = split(seed);
+    std::array::from_fn(|_| {
+        let this = key;
+        key = [key[0].wrapping_add(WEYL_0), key[1].wrapping_add(WEYL_1)];
+        this
+    })
+}
+
 /// The words of block 0, 1, 2 ... of one stream, as a generator for `rand`. The key is the seed, the counter is
 /// `[block low, block high, stream low, stream high]`: 2^64 streams of 2^66 words each that never overlap.
 ///

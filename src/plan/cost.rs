@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::demand::{Demand, StepDemand};
 use super::prior::Prior;
 use crate::job::Phases;
-use crate::machine::profile::{BackendProfile, Times};
+use crate::machine::profile::{BackendProfile, KernelProfile, Times};
 
 /// A predicted time, phase by phase.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -40,9 +40,9 @@ pub fn estimate(demand: &Demand, known: Option<&BackendProfile>, prior: &Prior, 
         phases.open = known.and_then(|k| k.open.value()).unwrap_or(prior.open);
     }
     for step in &demand.steps {
-        let curve = known.and_then(|k| find(k, step));
+        let (curve, same_code) = known.and_then(|k| find(k, step)).unzip();
         let times = curve.and_then(|kernel| kernel.curve.at(step.size, launch));
-        measured &= times.is_some();
+        measured &= times.is_some() && same_code == Some(true);
         add(&mut phases, &times.unwrap_or_else(|| prior.times(step)));
         if !is_open {
             phases.compile += curve.and_then(|kernel| kernel.compile.value()).unwrap_or(prior.compile);
@@ -56,14 +56,21 @@ pub fn estimate(demand: &Demand, known: Option<&BackendProfile>, prior: &Prior, 
     Estimate { phases, measured }
 }
 
-/// What is known of the kernel of `step` on a backend: on a device only of the same text.
-fn find<'k>(known: &'k BackendProfile, step: &StepDemand) -> Option<&'k crate::machine::profile::KernelProfile> {
-    let hash = match (&known.adapter, &step.device) {
-        (Some(_), Ok(device)) => device.hash,
-        (Some(_), Err(_)) => return None,
-        (None, _) => step.hash,
-    };
-    known.kernel(step.kernel, step.precision.name(), hash)
+/// What is known of the kernel of `step` on a backend, and whether it is of the same code.
+///
+/// On a device the text depends on the model (a mesh with temperatures, other materials). A text that never ran there is
+/// expected to be about as fast as the last one of its name that did: nearer than what the kind of device suggests. The host
+/// needs no such guess, since it probes what it does not know.
+fn find<'k>(known: &'k BackendProfile, step: &StepDemand) -> Option<(&'k KernelProfile, bool)> {
+    let (name, precision) = (step.kernel, step.precision.name());
+    let same = |hash| known.kernel(name, precision, hash).map(|kernel| (kernel, true));
+    match (&known.adapter, &step.device) {
+        (Some(_), Ok(device)) => {
+            same(device.hash).or_else(|| Some((known.kernel_of_any_code(name, precision)?, false)))
+        }
+        (Some(_), Err(_)) => None,
+        (None, _) => same(step.hash),
+    }
 }
 
 fn add(phases: &mut Phases, times: &Times) {

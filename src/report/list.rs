@@ -44,12 +44,15 @@ fn kernels(out: &mut String, kernels: &[KernelInfo], style: Style) {
         grid.row(vec![format!("  {}", kernel.name).into(), kernel.item.into(), kernel.precisions.into(), backends]);
     }
     grid.write(out);
+    // What holds for all is said once.
+    let shared = kernels[0].cpu_only.filter(|why| kernels.iter().all(|kernel| kernel.cpu_only == Some(why)));
     for kernel in kernels {
-        let mut about = kernel.about.to_string();
-        if let Some(why) = kernel.cpu_only {
-            about.push_str(&format!(" Not on a GPU: {why}"));
-        }
+        let own = kernel.cpu_only.filter(|_| shared.is_none()).map(|why| format!("; not on a GPU: {why}"));
+        let about = format!("{}{}", kernel.about, own.unwrap_or_default());
         wrap(out, &format!("    {}: ", kernel.name), &style.clean(&about));
+    }
+    if let Some(why) = shared {
+        wrap(out, "    not on a GPU: ", &style.clean(why));
     }
 }
 
@@ -169,7 +172,7 @@ mod tests {
                     item: "bubble",
                     precisions: "integer",
                     cpu_only: Some("its lists have no fixed length."),
-                    about: "Counts bubbles.",
+                    about: "Counts bubbles",
                 },
             ]
         }
@@ -201,11 +204,19 @@ mod tests {
       crest   point   f32, f64    seq, cpu, gpu
       foam    bubble  integer     seq, cpu
         crest: Height h = a sin(kx), within 4 roundings.
-        foam: Counts bubbles. Not on a GPU: its lists have no fixed length.
+        foam: Counts bubbles; not on a GPU: its lists have no fixed length.
       --points <N>     Number of points (default 1e6)
       --model <MODEL>  Which waves [linear, cubic]
       --calm           No waves at all
     ");
+    }
+
+    #[test]
+    fn a_reason_that_all_kernels_share_is_told_once() {
+        let guyan = crate::workloads::find("guyan").unwrap();
+        assert!(guyan.kernels().len() > 1);
+        let list = text(&[guyan], &[], Style { ascii: true, colour: false });
+        assert_eq!(list.matches("not on a GPU: guyan stays on the CPU").count(), 1, "{list}");
     }
 
     #[test]

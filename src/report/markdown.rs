@@ -19,6 +19,9 @@ pub fn markdown(report: &Report) -> String {
     let source = text(&input.source);
     let _ = writeln!(out, "{source}, seed {}, hetero {}  ", report.seed, report.version);
     let _ = writeln!(out, "{}\n", text(&machine(&report.machine)));
+    if let Some(batch) = &report.batch {
+        super::batch::write_markdown(&mut out, report, batch);
+    }
     let rate = rate_heading(report);
     let times_heading = interval_heading(report);
     row(&mut out, &["backend", "threads", "precision", &times_heading, "kernel only", &rate, "limit", "verified"]);

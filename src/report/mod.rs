@@ -12,6 +12,7 @@ use crate::measure::limit::{self, Ceilings, Limit, Totals};
 use crate::measure::stats::{self, Ratio, Summary};
 use crate::measure::verify::Verification;
 
+pub mod batch;
 pub mod csv;
 pub mod devices;
 pub mod html;
@@ -73,6 +74,11 @@ pub struct Report {
     pub plan: PlanFacts,
     /// What the user should know.
     pub warnings: Vec<String>,
+    /// The fields `cases` and `lanes`, where the job is a batch of several inputs. Then `input` holds the items of all
+    /// cases that were read; `runs` one entry for each backend, with the sums of its cases: `seconds` and `phases` of
+    /// computing all of them once, `verify` failed when one case's is; and `result` how many cases ended how.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<batch::Batch>,
 }
 
 /// One backend's row. When its verification failed all times and what follows from them are `null`.
@@ -269,6 +275,7 @@ pub fn build(inputs: Inputs) -> Report {
         result_lines: answer.lines,
         plan: plan.with_measured(&runs_seconds),
         warnings,
+        batch: None,
     }
 }
 
@@ -311,7 +318,8 @@ fn run(row: Row, items: u64) -> Run {
     run.kernel_samples = samples.iter().map(Phases::computing).collect();
     let warm: Vec<f64> = samples.iter().map(|s| s.total() - s.open - s.compile).collect();
     run.seconds = Summary::of(&run.samples);
-    run.kernel_seconds = Summary::of(&run.kernel_samples);
+    // A job of whole solves has no kernel.
+    run.kernel_seconds = Summary::of(&run.kernel_samples).filter(|s| s.min > 0.0);
     run.warm_seconds = Summary::of(&warm);
     run.device_seconds = row.device_seconds;
     let median = stats::middle(&run.samples).map(|[a, b]| half(&sum(&whole[a], &whole[b])));

@@ -43,12 +43,19 @@ impl Progress {
                 if begin.elapsed() < QUIET {
                     continue;
                 }
+                let stage = || control.stage.lock().map(|stage| stage.clone()).unwrap_or_default();
+                let cases = control.cases_total.load(Ordering::Relaxed);
+                if cases > 0 {
+                    bar.set_message(stage());
+                    bar.set_length(cases);
+                    bar.set_position(control.cases_done.load(Ordering::Relaxed));
+                    continue;
+                }
                 let now = control.runs_started.load(Ordering::Relaxed);
                 if now != run {
                     run = now;
                     bar.reset();
-                    let stage = control.stage.lock().map(|stage| stage.clone()).unwrap_or_default();
-                    bar.set_message(stage);
+                    bar.set_message(stage());
                     bar.set_length(control.items_total.load(Ordering::Relaxed));
                 }
                 bar.set_position(control.items_done.load(Ordering::Relaxed));

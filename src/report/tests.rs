@@ -60,11 +60,11 @@ fn three_backends() {
     cpu      200 us        -        -  9.58 ms         -      -  2.10 ms  bandwidth 84 %
 
     verified gpu pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
     verified seq pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
     verified cpu pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
 
     largest von Mises stress  203.549 at element 2095, point 1
     ");
@@ -90,9 +90,41 @@ fn one_backend_alone() {
     cpu     200 us        -       -  9.58 ms         -      -  2.10 ms  bandwidth 84 %
 
     verified cpu pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
 
     largest von Mises stress  203.549 at element 2095, point 1
+    ");
+}
+
+#[test]
+fn many_phases_stand_below_each_other_and_whole_solves_have_no_kernel() {
+    let mut cpu = samples::cpu();
+    for sample in &mut cpu.samples {
+        sample.kernel = 0.0;
+        for name in ["order", "analyse", "factor", "substitute", "reduce", "whole_modes", "reduced_modes"] {
+            sample.steps.add(name, 1e-3, false);
+        }
+    }
+    let mut inputs = samples::inputs(vec![cpu]);
+    inputs.baselines.clear();
+    let report = build(inputs);
+    assert!(report.runs[0].kernel_seconds.is_none());
+    check_layout(&report);
+    let text = table::table(&report, PLAIN);
+    insta::assert_snapshot!(&text[text.find("phases").unwrap()..text.find("verified cpu").unwrap()], @r"
+    phases                     cpu
+    ------------------------------
+    open                    200 us
+    order                  1.00 ms
+    analyse                1.00 ms
+    factor                 1.00 ms
+    substitute             1.00 ms
+    reduce                 1.00 ms
+    whole_modes            1.00 ms
+    reduced_modes          1.00 ms
+    merge                        -
+    verify                 2.10 ms
+    limit that binds  not measured
     ");
 }
 
@@ -124,9 +156,9 @@ fn a_failed_verification_voids_times_and_speedups() {
     verified gpu FAIL: element 17, mises is 3.5, the reference gives 4.5 (off by 1, bound 4e-9); its
                  times are void
     verified seq pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
     verified cpu pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
 
     largest von Mises stress  203.549 at element 2095, point 1
 
@@ -358,9 +390,9 @@ fn markdown_has_both_tables() {
     | gpu mixed vs cpu f64 | 0.0929x [0.0920, 0.0938] | slower | 105 ms | 9.78 ms | 0.317x |
     | cpu vs seq | 5.16x [5.08, 5.24] | faster | 9.78 ms | 50.4 ms | 5.26x |
 
-    - gpu verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.00e-12 of 1.00e-9 allowed
-    - seq verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.00e-12 of 1.00e-9 allowed
-    - cpu verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.00e-12 of 1.00e-9 allowed
+    - gpu verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.0e-12 of 1.0e-9 allowed
+    - seq verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.0e-12 of 1.0e-9 allowed
+    - cpu verified: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed; linear field: 1.0e-12 of 1.0e-9 allowed
     - largest von Mises stress: 203.549 at element 2095, point 1
     ");
 }

@@ -65,13 +65,40 @@ pub struct RunResult {
 /// # Errors
 /// Whatever stops the run. A failed verification is not an error here: it is in [`Measured::verification`].
 pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, control: &Control) -> Result<Measured> {
-    let on_device = id == HYBRID || backend::parse(id)?.0.device;
-    if let (true, Some(why)) = (on_device, job.stays_on_cpu()) {
-        return Err(Error::Unavailable { backend: id.into(), why: format!("{why}; use --backend cpu") });
-    }
+    can_run(job, id)?;
     let start = Instant::now();
     let mut team = Team::open(id, config)?;
     let open = start.elapsed().as_secs_f64();
+    let measured = measure_on(&mut team, job, rule, config, control)?;
+    Ok(Measured { open, ..measured })
+}
+
+/// Refuses a job that runs on no device before one is opened.
+///
+/// # Errors
+/// [`Error::Unavailable`] with the reason.
+pub fn can_run(job: &dyn Job, id: &str) -> Result<()> {
+    let on_device = id == HYBRID || backend::parse(id)?.0.device;
+    match job.stays_on_cpu() {
+        Some(why) if on_device => {
+            Err(Error::Unavailable { backend: id.into(), why: format!("{why}; use --backend cpu") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// As [`measure`], on backends that are open already; [`Measured::open`] is 0.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_on(
+    team: &mut Team,
+    job: &dyn Job,
+    rule: sampler::Rule,
+    config: &Config,
+    control: &Control,
+) -> Result<Measured> {
+    let id = team.facts().id;
     let precision = team.precision(job, config)?;
     let steps = job.steps(precision)?;
     // Only a team shares by what is expected.
@@ -110,7 +137,7 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
         pinned: team.pinned(),
         device_seconds: team.device_seconds(),
         cuts,
-        open,
+        open: 0.0,
         compile,
         ceilings: Ceilings::default(),
         samples,

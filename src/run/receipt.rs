@@ -40,20 +40,7 @@ pub(super) fn inputs(
             }
         }
         warnings.extend(row.warnings.iter().cloned());
-        report_rows.push(report::Row {
-            shares: shares(&row),
-            ceilings: row.ceilings,
-            totals: Totals::of(&steps),
-            precision: row.precision,
-            pinned: row.pinned,
-            chunks: row.samples.last.traces.iter().map(|trace| trace.chunks).sum(),
-            samples: row.samples.phases,
-            open: row.open,
-            compile: row.compile.iter().sum(),
-            device_seconds: row.device_seconds,
-            verification: row.verification,
-            facts: row.facts,
-        });
+        report_rows.push(self::row(row, Totals::of(&steps)));
     }
     Ok(report::Inputs {
         workload: name.into(),
@@ -68,6 +55,25 @@ pub(super) fn inputs(
         plan,
         warnings,
     })
+}
+
+/// What a report keeps of a measured job that declares work of these `totals`.
+#[must_use]
+pub fn row(measured: Measured, totals: Totals) -> report::Row {
+    report::Row {
+        shares: shares(&measured),
+        ceilings: measured.ceilings,
+        totals,
+        precision: measured.precision,
+        pinned: measured.pinned,
+        chunks: measured.samples.last.traces.iter().map(|trace| trace.chunks).sum(),
+        samples: measured.samples.phases,
+        open: measured.open,
+        compile: measured.compile.iter().sum(),
+        device_seconds: measured.device_seconds,
+        verification: measured.verification,
+        facts: measured.facts,
+    }
 }
 
 /// The plan: the choice, or who was named.

@@ -1,17 +1,24 @@
 //! What a user names. Adding a workload: its folder here, its shader, and its entry in [`WORKLOADS`]; the command
 //! line, `list`, the conformance tests and the benches walk the registry.
 
+use std::path::PathBuf;
+
 use clap::{Arg, ArgMatches};
 
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod deposits;
 pub mod eigen;
 #[cfg(feature = "net")]
 pub mod fetch;
 pub mod guyan;
+pub mod map;
 pub mod pi;
+mod saved;
+pub mod sincos;
 pub mod stress;
+pub mod sumsq;
 
 /// A kernel as `hetero list` shows it.
 pub struct KernelInfo {
@@ -34,6 +41,23 @@ pub struct Context {
     pub seed: u64,
 }
 
+/// An option that names an input file. `hetero run` takes several files, a pattern or a folder for it, and makes each file a
+/// case of its own (see [`crate::batch`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseInput {
+    /// The option's id. Its values are paths.
+    pub option: &'static str,
+    /// The endings of the files that its reader knows, lower case: what counts in a folder.
+    pub endings: Vec<&'static str>,
+    /// Options of the workload that may differ from case to case: placeholders such as `{stem}` in them are replaced.
+    pub varying: &'static [&'static str],
+    /// Whether the workload takes several files as one job by itself. They then become cases only where the outputs have
+    /// placeholders.
+    pub joined: bool,
+    /// The lines of the answer that tell most, by name: a table of cases shows the first one that there is.
+    pub headlines: &'static [&'static str],
+}
+
 /// A workload: its options, its input, its output, its independent check.
 pub trait Workload: Sync {
     /// Its name on the command line.
@@ -54,6 +78,16 @@ pub trait Workload: Sync {
     /// [`Error::Usage`] for options that contradict each other, [`Error::Input`] for a bad file, [`Error::Model`] for
     /// a model without an answer, [`Error::Resource`] for too little memory.
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>>;
+
+    /// Its options that name input files. A job reads at most one of them.
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        Vec::new()
+    }
+
+    /// Every file that a run with these options writes: none of two cases may be the same.
+    fn written(&self, args: &ArgMatches) -> Vec<PathBuf> {
+        output(args).into_iter().collect()
+    }
 
     /// Jobs of about `items` items on generated input, one for each variant worth testing and timing, with a name for
     /// each: what conformance tests, benches and size sweeps run. Works for 0 and 1.
@@ -82,6 +116,11 @@ pub trait Workload: Sync {
     }
 }
 
+/// What `--output` names, where a command has that option.
+pub(crate) fn output(args: &ArgMatches) -> Option<PathBuf> {
+    args.try_get_one::<PathBuf>("output").ok().flatten().cloned()
+}
+
 /// The error of [`Workload::sized_variant`] when there is no such job.
 fn no_variant(workload: &str, variant: &str, items: u64) -> Error {
     Error::Usage(format!("{workload} has no variant '{variant}' with {} items", crate::units::grouped(items)))
@@ -93,6 +132,10 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &stress::StressWorkload,
     &guyan::GuyanWorkload,
     &eigen::EigenWorkload,
+    &sumsq::SumsqWorkload,
+    &sincos::SincosWorkload,
+    &deposits::DepositsWorkload,
+    &map::MapWorkload,
     #[cfg(feature = "net")]
     &fetch::FetchWorkload,
 ];

@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use crate::formats::source::Source;
 use crate::formats::text::{Text, excerpt, finite, parse_u64};
 
+use super::include::Origins;
+
 /// A keyword line: `*ELEMENT, TYPE=C3D8, ELSET=E1`.
 #[derive(Debug, Clone)]
 pub(super) struct Keyword {
@@ -40,21 +42,38 @@ pub(super) fn label(name: &str) -> String {
 /// A cursor over a deck.
 pub(super) struct Deck<'a> {
     text: Text<'a>,
+    origins: Origins,
 }
 
 impl<'a> Deck<'a> {
+    /// At the start of a deck in one file.
     pub(super) fn new(source: &'a Source) -> Result<Self> {
-        Ok(Self { text: Text::new(source)? })
+        Self::of(source, Origins::default())
+    }
+
+    /// At the start of a deck whose lines come from several files.
+    pub(super) fn of(source: &'a Source, origins: Origins) -> Result<Self> {
+        Ok(Self { text: Text::new(source)?, origins })
+    }
+
+    /// Offset of the next byte.
+    pub(super) fn offset(&self) -> usize {
+        self.text.offset()
+    }
+
+    /// Goes to byte `offset`.
+    pub(super) fn go_to(&mut self, offset: usize) {
+        self.text.go_to(offset);
     }
 
     /// An error at the line that was read last.
     pub(super) fn error(&self, why: impl Into<String>) -> Error {
-        self.text.error(why)
+        self.error_at(self.text.mark(), why)
     }
 
     /// An error at the line of `offset`.
     pub(super) fn error_at(&self, offset: usize, why: impl Into<String>) -> Error {
-        self.text.error_at(offset, why)
+        self.origins.error(self.text.source(), offset, why)
     }
 
     /// The next data line of this keyword; `None` before the next keyword or at the end.

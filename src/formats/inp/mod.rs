@@ -2,6 +2,7 @@
 //! requests are skipped.
 
 mod deck;
+mod include;
 mod materials;
 mod sets;
 pub(crate) mod thermal;
@@ -45,16 +46,22 @@ struct Section {
 /// Reads a deck.
 ///
 /// [`Mesh::integration`] follows the element types. Shells, beams, springs and masses are skipped and counted in a
-/// warning. Sets may be used before they are defined. One part with one instance that is not moved is read as if it
-/// stood alone.
+/// warning. Sets may be used before they are defined. `*INCLUDE` and `INPUT=` are followed. One part with one instance that
+/// is not moved is read as if it stood alone.
 ///
 /// # Errors
 /// [`Error::Input`](crate::error::Error::Input) with the line: a solid without a stress model, an element with too few
 /// or too many nodes or a node that is not there, repeated elements, a section with an unknown set or material, a used
 /// material without linear elastic constants that do not depend on temperature, and keywords that make or move nodes
-/// (`*INCLUDE`, `*NGEN`, `*SYSTEM`, several parts), each with what to do.
+/// (`*NGEN`, `*SYSTEM`, several parts), each with what to do.
 pub fn read_inp(source: &Source) -> Result<Mesh> {
-    let mut deck = Deck::new(source)?;
+    match include::joined(source)? {
+        Some((joined, origins)) => read(&joined, Deck::of(&joined, origins)?),
+        None => read(source, Deck::new(source)?),
+    }
+}
+
+fn read(source: &Source, mut deck: Deck<'_>) -> Result<Mesh> {
     let mut model = Model::new();
     let mut any = false;
     while let Some(keyword) = deck.keyword()? {
@@ -112,9 +119,6 @@ impl Model {
             "NODE" | "ELEMENT" if self.assembly && !self.in_instance => {
                 self.reference_points = true;
             }
-            "NODE" | "ELEMENT" | "NSET" | "ELSET" if keyword.get("INPUT").is_some() => {
-                return refuse(deck, keyword, "INPUT= is not followed; put the data lines into the deck");
-            }
             "NODE" => self.nodes(deck, keyword)?,
             "ELEMENT" => self.elements(deck, keyword)?,
             "NSET" => self.node_sets.read(deck, keyword, "NSET")?,
@@ -133,7 +137,8 @@ impl Model {
             "SOLIDSECTION" => self.section(deck, keyword)?,
             "INITIALCONDITIONS" => self.temperatures.initial(deck, keyword)?,
             "TEMPERATURE" => self.temperatures.applied(deck, keyword)?,
-            "INCLUDE" => return refuse(deck, keyword, "is not followed; join the files into one deck"),
+            // `include` has followed all others.
+            "INCLUDE" => return refuse(deck, keyword, "names no file; write INPUT=FILE"),
             "NGEN" | "NFILL" | "NCOPY" | "NMAP" | "ELGEN" | "ELCOPY" => {
                 return refuse(
                     deck,
@@ -287,6 +292,10 @@ impl Model {
         }
         let cells = IdMap::new(&ids)
             .map_err(|(_, second)| source.error(Place::Whole, format!("element {} is defined twice", ids[second])))?;
+        if self.sections.is_empty() {
+            // A mesher's deck, not a model: it writes the edges of surfaces as T3D2.
+            builder.drop_edges("T3D2 beside surfaces", false);
+        }
         let nodes = builder.take_nodes();
         let mut mesh = builder.finish(Vec::new(), Vec::new())?;
         mesh.integration = Some(integration);

@@ -129,7 +129,7 @@ fn a_refusal_names_the_line_and_the_remedy() {
         (format!("{CUBE}*ELEMENT,TYPE=C3D4\n5,11,12,13,99\n"), "m.inp:13: element 5 refers to node 99, which is not"),
         (format!("{CUBE}*ELEMENT,TYPE=C3D10M\n"), "m.inp:13: element type C3D10M has no stress model; known are C3D4"),
         (cube("*ELEMENT,TYPE=S3\n5,11,12,13\n"), "element 5 is defined twice"),
-        (cube("*Include, input=more.inp\n"), "m.inp:16: *INCLUDE: is not followed; join the files"),
+        (cube("*Include\n"), "m.inp:16: *INCLUDE: names no file; write INPUT=FILE"),
         (cube("*ELGEN\n"), "generated nodes and elements are not read"),
         (cube("*SYSTEM\n1,1,1\n"), "write nodes in global coordinates"),
         ("*PART,NAME=A\n*END PART\n*PART,NAME=B\n".into(), "m.inp:3: *PART: several parts"),
@@ -149,6 +149,17 @@ fn one_part_that_does_not_move_reads_as_if_alone() {
     assert_eq!(mesh.warnings, ["nodes and elements of the assembly (reference points) are skipped"]);
     let moved = format!("*Part, name=P\n{part}1., 0., 0.\n{end}");
     assert!(refusal(&moved).contains("an instance that is moved"));
+}
+
+/// Gmsh writes edges as T3D2 and faces as CPS3 into its decks.
+#[test]
+fn edges_of_surfaces_are_no_trusses_unless_a_section_says_so() {
+    let edges = "*ELEMENT,TYPE=CPS3,ELSET=F\n7,11,12,13\n*ELEMENT,TYPE=T3D2,ELSET=L\n8,11,12\n";
+    let mesh = read(&cube(edges)).unwrap();
+    assert_eq!((mesh.blocks.len(), mesh.n_cells), (1, 3));
+    assert!(mesh.warnings[0].contains("1 CPS3, 1 T3D2 beside surfaces"), "{:?}", mesh.warnings);
+    let sections = "*SOLID SECTION,ELSET=E1,MATERIAL=STEEL\n*SOLID SECTION,ELSET=L,MATERIAL=STEEL\n";
+    assert_eq!(read(&cube(&format!("{edges}{STEEL}{sections}"))).unwrap().blocks.len(), 2);
 }
 
 #[test]

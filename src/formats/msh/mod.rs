@@ -1,7 +1,8 @@
 //! Gmsh meshes, MSH 2.2 and 4.1, as text or bytes of either order (Gmsh reference manual, "MSH file format").
 //!
 //! Kept are nodes, elements, node and element views. Node numbers may be sparse and in any order. The physical group of
-//! an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag.
+//! an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag. A view that Gmsh appends to a
+//! file brings the mesh once more: nodes and elements that are known are not taken twice.
 
 mod data;
 mod numbers;
@@ -14,7 +15,7 @@ mod tests;
 use std::collections::HashMap;
 
 use crate::error::{Place, Result};
-use crate::formats::build::MeshBuilder;
+use crate::formats::build::{IdMap, MeshBuilder};
 use crate::formats::mesh::{Field, Mesh};
 use crate::formats::source::Source;
 use crate::formats::text::{Text, excerpt, parse_f64, parse_i64};
@@ -24,11 +25,18 @@ use numbers::{Encoding, Numbers};
 /// The cell field of physical group numbers, 0 for none, by the name that meshio gives it.
 pub const PHYSICAL: &str = "gmsh:physical";
 
+/// How often a file may bring the same mesh: each time costs a look at all of it.
+const MAX_REPEATS: usize = 100;
+
 /// What the sections of one file fill.
 struct Parts<'a> {
     builder: MeshBuilder<'a>,
     /// The nodes were read.
     nodes: bool,
+    /// Elements of earlier sections, when there are any.
+    known: Option<IdMap>,
+    /// How many sections of nodes or elements there were.
+    sections: usize,
     /// The physical group of a model entity, by dimension and number.
     groups: HashMap<(i64, i64), i64>,
     /// The physical group of each element.
@@ -48,11 +56,14 @@ struct Parts<'a> {
 /// finite, a solid without a stress model (pyramids, 27-node hexahedra), no element with a stress model.
 pub fn read_msh(source: &Source) -> Result<Mesh> {
     let mut text = Text::new(source)?;
+    first_line(&mut text)?;
     let (encoding, major) = format(&mut text)?;
     let mut numbers = Numbers { text, encoding };
     let mut parts = Parts {
         builder: MeshBuilder::new(source),
         nodes: false,
+        known: None,
+        sections: 0,
         groups: HashMap::new(),
         physical: Vec::new(),
         on_points: data::Views::default(),
@@ -63,12 +74,20 @@ pub fn read_msh(source: &Source) -> Result<Mesh> {
         if line.is_empty() {
             continue;
         }
+        parts.sections += usize::from(matches!(line, b"$Nodes" | b"$Elements"));
+        if parts.sections > 2 * MAX_REPEATS {
+            return Err(numbers.text.error(format!("the mesh is repeated more than {MAX_REPEATS} times")));
+        }
         let Some(name) = line.strip_prefix(b"$").filter(|name| !name.starts_with(b"End")) else {
             return Err(numbers.text.error(format!("expected the start of a section, found {}", excerpt(line))));
         };
         match (name, major) {
+            (b"MeshFormat", _) => {
+                if (numbers.encoding, major) != format(&mut numbers.text)? {
+                    return Err(numbers.text.error("a second $MeshFormat that differs from the first"));
+                }
+            }
             (b"Entities", 4) => sections::entities(&mut numbers, &mut parts.groups)?,
-            (b"Nodes", _) if parts.nodes => return Err(numbers.text.error("a second $Nodes section")),
             (b"Nodes", _) => {
                 if major == 4 {
                     sections::nodes_4(&mut numbers, &mut parts)?;
@@ -78,8 +97,14 @@ pub fn read_msh(source: &Source) -> Result<Mesh> {
                 parts.nodes = true;
             }
             (b"Elements", _) if !parts.nodes => return Err(numbers.text.error("$Elements stands before $Nodes")),
-            (b"Elements", 4) => sections::elements_4(&mut numbers, &mut parts)?,
-            (b"Elements", _) => sections::elements_2(&mut numbers, &mut parts)?,
+            (b"Elements", _) => {
+                parts.know_elements();
+                if major == 4 {
+                    sections::elements_4(&mut numbers, &mut parts)?;
+                } else {
+                    sections::elements_2(&mut numbers, &mut parts)?;
+                }
+            }
             (b"NodeData", _) => parts.on_points.read(&mut numbers, "NodeData")?,
             (b"ElementData", _) => parts.on_cells.read(&mut numbers, "ElementData")?,
             _ => {
@@ -97,7 +122,7 @@ fn finish(mut parts: Parts<'_>, source: &Source) -> Result<Mesh> {
     if !parts.nodes {
         return Err(source.error(Place::Whole, "has no $Nodes section; the file may be cut short"));
     }
-    parts.builder.drop_edges("lines");
+    parts.builder.drop_edges("lines", true);
     let physical = std::mem::take(&mut parts.physical);
     let (on_points, warning) = parts.on_points.finish("node");
     let (on_cells, another) = parts.on_cells.finish("element");
@@ -110,8 +135,21 @@ fn finish(mut parts: Parts<'_>, source: &Source) -> Result<Mesh> {
     Ok(mesh)
 }
 
-/// `$MeshFormat`: how numbers are written, and the version before the point.
-fn format(text: &mut Text<'_>) -> Result<(Encoding, u8)> {
+impl Parts<'_> {
+    /// Notes which elements there are, before a section adds to them. Numbers that come twice tell nothing.
+    fn know_elements(&mut self) {
+        let ids = self.builder.cell_ids();
+        self.known = if ids.is_empty() { None } else { IdMap::new(ids).ok() };
+    }
+
+    /// Whether an earlier section had element `id`.
+    fn knows(&self, id: u64) -> bool {
+        self.known.as_ref().is_some_and(|known| known.get(id).is_some())
+    }
+}
+
+/// The line `$MeshFormat` that begins a file.
+fn first_line(text: &mut Text<'_>) -> Result<()> {
     let first = loop {
         match text.line().map(<[u8]>::trim_ascii) {
             Some(b"") => {}
@@ -125,6 +163,11 @@ fn format(text: &mut Text<'_>) -> Result<(Encoding, u8)> {
     if first != b"$MeshFormat" {
         return Err(text.error(format!("is not a Gmsh mesh: expected $MeshFormat, found {}", excerpt(first))));
     }
+    Ok(())
+}
+
+/// What follows `$MeshFormat`: how numbers are written, and the version before the point.
+fn format(text: &mut Text<'_>) -> Result<(Encoding, u8)> {
     let line = text.line().unwrap_or_default();
     let words: Vec<&[u8]> = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     let [version, kind, size] = words[..] else {

@@ -165,7 +165,7 @@ pub(super) fn elements_4(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>) -> Re
         left -= in_block;
         let kind = known_type(numbers, type_number)?;
         let group = parts.groups.get(&(dimension, entity)).copied().unwrap_or(0);
-        if numbers.encoding == Encoding::Ascii {
+        if numbers.encoding == Encoding::Ascii || parts.known.is_some() {
             for _ in 0..in_block {
                 let id = numbers.size("an element number")?;
                 element(numbers, parts, kind, id, group, Numbers::size)?;
@@ -248,6 +248,12 @@ fn element<'a>(
     group: i64,
     node: impl Fn(&mut Numbers<'a>, &str) -> Result<u64>,
 ) -> Result<()> {
+    if parts.knows(id) {
+        for _ in 0..kind.nodes {
+            node(numbers, "a node of an element")?;
+        }
+        return Ok(());
+    }
     parts.physical.push(as_group(group));
     let Use::Cell { kind: cell, order } = kind.role else {
         for _ in 0..kind.nodes {

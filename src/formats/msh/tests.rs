@@ -136,7 +136,9 @@ fn both_byte_orders_of_version_4() {
             nodes.iter().for_each(|&node| _ = b.size(node as u64));
         }
         b.text("\n$EndElements\n");
+        let twice = read_msh(&Source::from_bytes("m.msh", b.0.repeat(2))).unwrap();
         let mesh = read_msh(&Source::from_bytes("m.msh", b.0.clone())).unwrap();
+        assert_eq!(twice, mesh);
         check_small(&mesh);
         assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [0.0, 8.0, 8.0]);
         // The last node of the last element is eight bytes before the end of its section.
@@ -147,6 +149,24 @@ fn both_byte_orders_of_version_4() {
             refused.contains("element 11 refers to node 289360691352306692, which $Nodes does not have"),
             "{refused}"
         );
+    }
+}
+
+/// `gmsh.view.write(view, file, append=True)` writes the mesh again before each view, by then maybe a smaller part of it.
+#[test]
+fn a_mesh_that_comes_again_before_each_view_is_one_mesh() {
+    for (text, part) in [(ascii_2(), ascii_2().replace("3\n5 2 2 9 1 70 3 1\n", "2\n")), (ascii_4(), ascii_4())] {
+        let (displacement, count) = VIEWS.split_once("$ElementData").unwrap();
+        let mesh = read(&format!("{text}{part}{displacement}{part}$ElementData{count}")).unwrap();
+        check_small(&mesh);
+        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values.len(), 3);
+        assert_eq!((mesh.point_fields.len(), mesh.cell_field("n_ip").unwrap().values[1]), (1, 2.0));
+        let more = "$Nodes\n1\n8 2 2 2\n$EndNodes\n$Elements\n2\n12 4 0 70 3 1 2\n13 4 0 70 3 1 8\n$EndElements\n";
+        if text.starts_with(HEAD_2) {
+            let mesh = read(&(text + more)).unwrap();
+            assert_eq!(mesh.blocks[0].connectivity, [0, 1, 2, 3, 1, 2, 3, 4, 0, 1, 3, 5]);
+            assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [9.0, -8.0, -8.0, 0.0]);
+        }
     }
 }
 
@@ -181,7 +201,9 @@ fn a_refusal_names_the_place_and_the_remedy() {
         (format!("{HEAD_2}$Nodes\n1\n1 0 0 z\n$EndNodes"), "m.msh:6: z of a node is not a number: `z`"),
         (format!("{HEAD_2}$Nodes\n1\n1 0 0 0\n2 0 0 0\n$EndNodes\n"), "m.msh:7: expected $EndNodes, found `2`"),
         (format!("{HEAD_2}$Nodes\n2\n1 0 0 0\n1 0 0 1\n$EndNodes\n"), "node 1 comes twice with different coordinates"),
-        (format!("{nodes}$Nodes\n"), "m.msh:8: a second $Nodes section"),
+        (format!("{nodes}$Nodes\n1\n1 0 0 9\n$EndNodes\n"), "node 1 comes twice with different coordinates"),
+        (format!("{nodes}{HEAD_4}"), "m.msh:10: a second $MeshFormat that differs from the first"),
+        (nodes.clone() + &"$Nodes\n0\n$EndNodes\n".repeat(200), "the mesh is repeated more than 100 times"),
         (format!("{nodes}$Elements\n1\n4 4 0 1 1 1 2\n$EndElements\n"), "m.msh:10: element 4 refers to node 2, which"),
         (
             format!("{nodes}$Elements\n1\n4 7 0 1 1 1 1 1\n"),

@@ -111,7 +111,6 @@ fn assert_mixed(mesh: &Mesh, name: &str) {
         cells: cells.to_vec(),
     };
     let blocks = [
-        block(CellKind::Truss2, &[3, 8], &[3]),
         block(CellKind::Tet4, &[0, 1, 2, 3, 1, 2, 3, 4], &[0, 5]),
         block(CellKind::Tet10, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], &[7]),
         block(CellKind::Hex8, &[4, 5, 6, 7, 8, 9, 10, 11], &[2]),
@@ -128,9 +127,9 @@ fn assert_mixed(mesh: &Mesh, name: &str) {
     }
     assert!(mesh.point_field("a <b> & %").is_some(), "{name}");
     assert_eq!((mesh.point_fields.len(), mesh.cell_fields.len()), (12, 11), "{name}");
-    assert_eq!(mesh.warnings.len(), 2, "{name}: {:?}", mesh.warnings);
-    assert!(mesh.warnings[0].contains("1 x vertex (VTK type 1), 1 x triangle (VTK type 5)"), "{}", mesh.warnings[0]);
-    assert!(mesh.warnings[1].contains("trusses"), "{}", mesh.warnings[1]);
+    assert_eq!(mesh.warnings.len(), 1, "{name}: {:?}", mesh.warnings);
+    let skipped = "1 x vertex (VTK type 1), 1 x line (VTK type 3), 1 x triangle (VTK type 5)";
+    assert!(mesh.warnings[0].contains(skipped), "{}", mesh.warnings[0]);
 }
 
 #[test]
@@ -428,6 +427,22 @@ fn surfaces_are_skipped_and_other_solids_named() {
         refused(ascii(3, &[(5, &[0, 1, 2])], "")).contains("no cell has a stress model: the file holds 1 x triangle")
     );
     assert_eq!(read_text(ascii(0, &[], "")).unwrap().n_cells, 0);
+}
+
+/// Gmsh and meshio write the edges and faces of a model's boundary along with its solids.
+#[test]
+fn lines_beside_surfaces_are_edges_unless_n_ip_says_otherwise() {
+    let (line, triangle): ((u8, &[i64]), (u8, &[i64])) = ((3, &[0, 1]), (5, &[0, 1, 2]));
+    let n_ip =
+        |values: &str| format!("<CellData><DataArray type=\"Int32\" Name=\"n_ip\">{values}</DataArray></CellData>");
+    let kinds =
+        |text: String| -> Vec<CellKind> { read_text(text).unwrap().blocks.iter().map(|block| block.kind).collect() };
+    assert_eq!(kinds(ascii(4, &[line, TET, triangle], "")), [CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[line, TET, triangle], &n_ip("0 1 0"))), [CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[line, TET, triangle], &n_ip("1 1 0"))), [CellKind::Truss2, CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[line, TET], "")), [CellKind::Truss2, CellKind::Tet4]);
+    let error = refused(ascii(4, &[line, triangle], ""));
+    assert!(error.contains("the file holds 1 x line (VTK type 3), 1 x triangle"), "{error}");
 }
 
 #[test]

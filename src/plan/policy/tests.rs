@@ -332,6 +332,21 @@ fn nothing_known_still_gives_a_sensible_choice() {
 }
 
 #[test]
+fn a_text_that_never_ran_is_expected_to_be_as_fast_as_another_of_its_name() {
+    let machine = machines().swap_remove(1);
+    let profile = machine.profile(&CALIBRATED, 0.0);
+    let predicted = |hash: u64| {
+        let mut demand = demand(KERNELS[2].0, KERNELS[2].1, 1e6);
+        demand.steps[0].device.as_mut().unwrap().hash = hash;
+        let decision = decide(&machine.contenders(&profile, &demand), true).unwrap();
+        decision.candidates.into_iter().find(|c| c.backend == "gpu").unwrap().predicted.unwrap()
+    };
+    let (ran, never) = (predicted(1), predicted(2));
+    assert_eq!(ran.phases, never.phases);
+    assert!(ran.measured && !never.measured, "the receipt says which of them is a guess");
+}
+
+#[test]
 fn break_even_sizes_are_where_the_predictions_cross() {
     let machine = machines().swap_remove(1);
     let profile = machine.profile(&CALIBRATED, 0.0);

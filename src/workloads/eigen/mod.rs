@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use serde_json::{Map, json};
 
-use super::{Context, KernelInfo, Workload};
+use super::{CaseInput, Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::job::{Answer, Check, Input, Job, Output, Precision, Step};
 use crate::units;
@@ -230,6 +230,22 @@ impl Workload for EigenWorkload {
             }
         };
         Ok(Box::new(EigenJob { batch, values, vectors: args.get_flag("vectors"), seed: context.seed }))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        vec![CaseInput {
+            option: "batch",
+            endings: vec!["npy", "mtx", "mm"],
+            varying: &["pencil"],
+            joined: true,
+            headlines: &["largest |lambda|"],
+        }]
+    }
+
+    fn written(&self, args: &ArgMatches) -> Vec<PathBuf> {
+        let values = super::output(args);
+        let vectors = values.as_ref().filter(|_| args.get_flag("vectors")).map(|path| save::beside(path));
+        values.into_iter().chain(vectors).collect()
     }
 
     /// At most some hundreds of matrices: tests and benches of more would only repeat them.

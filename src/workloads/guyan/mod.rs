@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, value_parser};
 
-use super::{Context, KernelInfo, Workload};
+use super::{CaseInput, Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::machine::pool::Pool;
@@ -165,6 +165,22 @@ impl Workload for GuyanWorkload {
         };
         let wanted = Wanted { full_modes, expand, ordering, seed: context.seed };
         Ok(Box::new(GuyanJob::new(model, wanted)))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        vec![CaseInput {
+            option: "stiffness",
+            endings: vec!["mtx", "sti"],
+            varying: &["mass", "masters", "names", "expand"],
+            joined: false,
+            headlines: &["frequencies [Hz]", "condition of K_ss"],
+        }]
+    }
+
+    fn written(&self, args: &ArgMatches) -> Vec<PathBuf> {
+        let with_mass = args.contains_id("mass");
+        let reduced = super::output(args).map(|path| save::files(&path, with_mass)).unwrap_or_default();
+        reduced.into_iter().chain(args.get_one::<PathBuf>("expand").cloned()).collect()
     }
 
     /// The reference case with `items` right-hand sides, at most its own size, and below 100 000 at most a tenth of it: fill

@@ -7,20 +7,8 @@
 
 use super::{Lattice, Pi};
 use crate::job::Chunk;
-use crate::numeric::philox::{self, philox4x32_10};
+use crate::numeric::philox::{self, RoundKeys, philox4x32_10, round_keys};
 use crate::simd::Simd;
-
-/// Keys of all rounds: a constant of the job, so that the vector code adds nothing up.
-pub(super) type RoundKeys = [[u32; 2]; philox::ROUNDS as usize];
-
-fn round_keys(seed: u64) -> RoundKeys {
-    let mut key = [seed as u32, (seed >> 32) as u32];
-    std::array::from_fn(|_| {
-        let this = key;
-        key = [key[0].wrapping_add(philox::WEYL_0), key[1].wrapping_add(philox::WEYL_1)];
-        this
-    })
-}
 
 /// Whether the cell `(x, y)` of the 16-bit lattice has its centre inside the circle, as 0 or 1.
 ///

@@ -10,8 +10,7 @@
 //! Every 64-bit lane holds one block. A word of the counter is the low half of its lane; the high half may hold anything,
 //! since the multiplication reads low halves only. So a round is two products, two shifts and two exclusive ors of three.
 
-use super::cpu::RoundKeys;
-use crate::numeric::philox;
+use crate::numeric::philox::{self, RoundKeys};
 
 /// Registers of blocks in flight: a round's six instructions wait for each other, so other blocks fill the time. Four were
 /// the fastest of 1, 2, 3 and 4 (5.5, 5.0, 5.0, 4.35 ms for 1e7 samples).

@@ -23,7 +23,7 @@ use crate::job::{
 use crate::machine::topology;
 use crate::simd::Simd;
 use crate::units;
-use crate::workloads::{Context, KernelInfo};
+use crate::workloads::{CaseInput, Context, KernelInfo};
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -62,6 +62,18 @@ pub fn args() -> Vec<Arg> {
             .requires("displacements")
             .help("Axial model: length of each element, (n); 1 by default"),
     ]
+}
+
+/// The option of this model that makes cases.
+#[must_use]
+pub fn case_input() -> CaseInput {
+    CaseInput {
+        option: "displacements",
+        endings: vec!["npy"],
+        varying: &["young-array", "lengths"],
+        joined: false,
+        headlines: &["max von Mises"],
+    }
 }
 
 /// Reads or generates the elements.

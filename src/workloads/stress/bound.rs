@@ -98,18 +98,28 @@ struct Fuzzy {
     det: f64,
 }
 
+/// What each node adds to the error of J (0..3) and of G (3..6), per derivative: the error of its difference to node 0, and
+/// that of its product and of the sum. The same at every point of an element.
+fn shares(rows: &[NodeRow], unit: &Unit) -> [[f64; 6]; MAX_NODES] {
+    let sums = (rows.len() + 3) as f64 * unit.u;
+    let mut shares = [[0.0; 6]; MAX_NODES];
+    for (share, row) in shares.iter_mut().zip(rows).skip(1) {
+        for (i, share) in share.iter_mut().enumerate() {
+            *share = unit.difference(row, &rows[0], i) + sums * (row[i] - rows[0][i]).abs();
+        }
+    }
+    shares
+}
+
 impl Fuzzy {
-    fn new(dn: &[[f64; 3]], rows: &[NodeRow], unit: &Unit) -> Self {
+    fn new(dn: &[[f64; 3]], rows: &[NodeRow], shares: &[[f64; 6]; MAX_NODES], unit: &Unit) -> Self {
         let at = Point::new(dn, rows);
         let (mut dj, mut dg) = (Matrix3::default(), Matrix3::default());
-        let sums = (rows.len() + 3) as f64 * unit.u;
-        for (dn, row) in dn.iter().zip(rows).skip(1) {
+        for (dn, share) in dn.iter().zip(shares).skip(1) {
             for i in 0..3 {
-                let x = unit.difference(row, &rows[0], i) + sums * (row[i] - rows[0][i]).abs();
-                let g = unit.difference(row, &rows[0], i + 3) + sums * (row[i + 3] - rows[0][i + 3]).abs();
                 for k in 0..3 {
-                    dj[i][k] += x * dn[k].abs() + unit.tiny;
-                    dg[i][k] += g * dn[k].abs() + unit.tiny;
+                    dj[i][k] += share[i] * dn[k].abs() + unit.tiny;
+                    dg[i][k] += share[i + 3] * dn[k].abs() + unit.tiny;
                 }
             }
         }
@@ -184,8 +194,9 @@ pub fn element(
     if tables.kind == CellKind::Truss2 {
         error[0] = truss(rows, material, thermal.then(|| heat(tables, rows, material, 0, &unit)), &stress[0], &unit);
     } else {
+        let shares = shares(rows, &unit);
         let points: Vec<Fuzzy> =
-            (0..tables.points.len()).map(|p| Fuzzy::new(tables.derivatives_at(p), rows, &unit)).collect();
+            (0..tables.points.len()).map(|p| Fuzzy::new(tables.derivatives_at(p), rows, &shares, &unit)).collect();
         let magnitude = magnitude(material);
         let strain_error = |h: &Matrix3, dh: &Matrix3, ip: usize| {
             let (size, mut moved) = (seq::symmetric(&absolute(h)), seq::symmetric(dh));
@@ -314,7 +325,7 @@ fn incompatible(
     let compatible = tables_of(tables.kind, Integration::Full).unwrap_or(tables);
     seq::element(compatible, rows, material, thermal, &mut stress);
     let modes = Incompatible::solve(tables, rows, &exact, material, &stress[..points.len()]);
-    let centre = Fuzzy::new(&tables.centre, rows, unit);
+    let centre = Fuzzy::new(&tables.centre, rows, &shares(rows, unit), unit);
     let (r, dr) = (absolute(&modes.directions), centre.d_adj(unit));
     let magnitude = magnitude(material);
     let d_det: Vec<f64> = points.iter().map(|point| point.d_det(unit)).collect();

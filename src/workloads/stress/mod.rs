@@ -9,11 +9,11 @@ use std::sync::LazyLock;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use super::{Context, KernelInfo, Workload};
+use super::{CaseInput, Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::formats::materials::read_materials;
 use crate::formats::mesh::CellKind;
-use crate::formats::read_mesh;
+use crate::formats::{MESH_FORMATS, read_mesh};
 use crate::job::Job;
 use crate::numeric::elements::{Integration, VARIANTS};
 
@@ -172,6 +172,17 @@ impl Workload for StressWorkload {
             input::attach_displacement(&mut mesh, path)?;
         }
         Ok(Box::new(solid::prepare(mesh, &solid_options(args)?)?))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        let mesh = CaseInput {
+            option: "mesh",
+            endings: MESH_FORMATS.iter().flat_map(|format| format.endings).copied().collect(),
+            varying: &["displacement", "materials"],
+            joined: false,
+            headlines: &["largest von Mises stress"],
+        };
+        vec![mesh, axial::case_input()]
     }
 
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {

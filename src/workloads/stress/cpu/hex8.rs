@@ -4,7 +4,7 @@
 use super::Group;
 use super::core::{Material, Matrix, adjugate, product, symmetric, with_mises, zero_matrix};
 use super::vector::{Real, Vector};
-use super::write::put;
+use super::write::Sink;
 use crate::numeric::elements::ElementTables;
 
 /// The edges along each local direction, from the lower to the upper node.
@@ -68,11 +68,11 @@ fn pick<V: Vector>(columns: &Columns<V>, point: usize) -> (Matrix<V>, Matrix<V>)
 
 /// Full integration.
 #[inline(always)]
-pub(super) fn full<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn full<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let columns = columns(group.differences, &group.numbers.weights);
     for p in 0..8 {
         let (stress, _) = point_stress(group, &columns, p);
-        put(staged, 8, p, &with_mises(stress));
+        out.put(p, &with_mises(stress));
     }
 }
 
@@ -88,7 +88,7 @@ fn point_stress<V: Vector>(group: &Group<'_, V>, columns: &Columns<V>, p: usize)
 
 /// One point with the volume average of the gradient.
 #[inline(always)]
-pub(super) fn reduced<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn reduced<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let columns = columns(group.differences, &group.numbers.weights);
     let (mut sum, mut volume) = (zero_matrix::<V>(), V::zero());
     for p in 0..8 {
@@ -104,12 +104,12 @@ pub(super) fn reduced<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
         }
     }
     let strain = group.elastic(symmetric(&sum, V::number(1.0) / volume), 0);
-    put(staged, 1, 0, &with_mises(group.material.stress(&strain)));
+    out.put(0, &with_mises(group.material.stress(&strain)));
 }
 
 /// Full integration with the nine incompatible modes of [`crate::workloads::stress::seq::Incompatible`].
 #[inline(always)]
-pub(super) fn incompatible<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn incompatible<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let columns = columns(group.differences, &group.numbers.weights);
     let mut stress = [[V::zero(); 6]; 8];
     let mut inverse = [V::zero(); 8];
@@ -134,7 +134,7 @@ pub(super) fn incompatible<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Rea
         for c in 0..6 {
             total[c] = stress[p][c] + total[c];
         }
-        put(staged, 8, p, &with_mises(total));
+        out.put(p, &with_mises(total));
     }
 }
 

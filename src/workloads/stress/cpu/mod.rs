@@ -1,7 +1,7 @@
 //! The fast CPU code: 4 to 16 elements at a time, compiled for each SIMD level.
 //!
 //! Node data come as one cache line per node ([`stage`]), the arithmetic runs on vectors ([`core`], [`hex8`], [`solid`]),
-//! results are staged in the columns' order and, when they exceed what the caches hold, streamed past them ([`write`]).
+//! results go to the columns in their order and, when they exceed what the caches hold, past them ([`write`]).
 
 #![expect(clippy::needless_range_loop, reason = "indices are those of the formulas")]
 
@@ -25,6 +25,7 @@ use self::core::Material;
 pub(super) use gathered::{gather_f32, gather_f64, gather_mixed, values as gathered_values};
 use stage::{Double, Mixed, Mode, Single, gather};
 use vector::{Lanes, Real, Vector, portable};
+use write::{Direct, Sink, Staged, aligned, flush};
 
 /// What a chunk of one block needs.
 #[derive(Clone, Copy)]
@@ -129,7 +130,6 @@ impl<Node> Rest<'_, Node> {
 /// An element's tables in the core's number type.
 struct Numbers<T> {
     nodes: usize,
-    ips: usize,
     /// `[point * nodes + node]`.
     derivatives: Vec<[T; 3]>,
     centre: Vec<[T; 3]>,
@@ -142,7 +142,6 @@ impl<T: Real> Numbers<T> {
         let convert = |rows: &[[f64; 3]]| rows.iter().map(|row| row.map(T::from_f64)).collect();
         Self {
             nodes: tables.nodes,
-            ips: tables.ips,
             derivatives: convert(&tables.derivatives),
             centre: convert(&tables.centre),
             weights: if tables.kind == CellKind::Hex8 { hex8::weights(tables) } else { hex8::Weights::default() },
@@ -173,7 +172,7 @@ impl<V: Vector> Group<'_, V> {
     }
 }
 
-/// What computes a group; the staged results are in the columns' order, see [`write::put`].
+/// What computes a group.
 ///
 /// Trait instead of closure: its functions are inlined into the function that is compiled for the level.
 trait Core<V: Vector> {
@@ -181,7 +180,7 @@ trait Core<V: Vector> {
     /// the tables say.
     const NODES: usize;
     const IPS: usize;
-    fn compute(group: &Group<'_, V>, staged: &mut [V::Real]);
+    fn compute(group: &Group<'_, V>, out: &mut impl Sink<V>);
 }
 
 macro_rules! core {
@@ -191,8 +190,8 @@ macro_rules! core {
             const NODES: usize = $nodes;
             const IPS: usize = $ips;
             #[inline(always)]
-            fn compute(group: &Group<'_, V>, staged: &mut [V::Real]) {
-                $function(group, staged);
+            fn compute(group: &Group<'_, V>, out: &mut impl Sink<V>) {
+                $function(group, out);
             }
         }
     };
@@ -303,7 +302,8 @@ fn walk<M: Mode, C: Core<M::Vector>>(task: &Task<'_, M::Node>, columns: &mut [&m
     let ips = if C::IPS > 0 { C::IPS } else { task.tables.ips };
     let mut wide = [[[M::Wide::zero(); 6]; MAX_NODES]; 2];
     let mut narrow = [[M::Vector::zero(); 6]; MAX_NODES];
-    let mut staged = vec![Default::default(); 7 * width * ips];
+    let stream = task.stream && aligned::<M::Vector>(columns);
+    let mut staged = Staged::<M::Vector> { values: vec![Default::default(); 7 * width * ips], ips };
     let mut free = vec![[M::Vector::zero(); 3]; if task.thermal { ips } else { 0 }];
     let mut material = Material::uniform(task.material(0));
     let groups = task.connectivity.chunks_exact(width * nodes);
@@ -327,7 +327,12 @@ fn walk<M: Mode, C: Core<M::Vector>>(task: &Task<'_, M::Node>, columns: &mut [&m
             task.free_strain(start, &mut free);
         }
         let differences = M::narrow(&wide[(step - 1) % 2][..nodes], &numbers.centre, &mut narrow[..nodes]);
-        C::compute(&Group { numbers: &numbers, differences, material: &material, free: &free }, &mut staged);
-        write::flush::<M::Vector>(&staged, width * ips, columns, start * ips, task.stream);
+        let group = Group { numbers: &numbers, differences, material: &material, free: &free };
+        if C::IPS == 1 {
+            C::compute(&group, &mut Direct { columns, start, stream });
+        } else {
+            C::compute(&group, &mut staged);
+            flush(&staged, columns, start * ips, stream);
+        }
     }
 }

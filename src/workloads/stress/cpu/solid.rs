@@ -3,11 +3,11 @@
 use super::Group;
 use super::core::{adjugate, product, symmetric, with_mises, zero_matrix};
 use super::vector::Vector;
-use super::write::put;
+use super::write::Sink;
 
 /// The 4-node tetrahedron: the columns of J are its edges from the first node.
 #[inline(always)]
-pub(super) fn tet4<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn tet4<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let [_, a, b, c] = group.differences else { return };
     let (mut j, mut g) = (zero_matrix::<V>(), zero_matrix::<V>());
     for i in 0..3 {
@@ -15,12 +15,12 @@ pub(super) fn tet4<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
     }
     let (adj, det) = adjugate(&j);
     let strain = group.elastic(symmetric(&product(&g, &adj), V::number(1.0) / det), 0);
-    put(staged, 1, 0, &with_mises(group.material.stress(&strain)));
+    out.put(0, &with_mises(group.material.stress(&strain)));
 }
 
 /// Any element whose evaluation points are its stress points.
 #[inline(always)]
-pub(super) fn solid<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn solid<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let one = V::number(1.0);
     for (p, dn) in group.numbers.derivatives.chunks_exact(group.numbers.nodes).enumerate() {
         let (mut j, mut g) = (zero_matrix::<V>(), zero_matrix::<V>());
@@ -38,13 +38,13 @@ pub(super) fn solid<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
         }
         let (adj, det) = adjugate(&j);
         let strain = group.elastic(symmetric(&product(&g, &adj), one / det), p);
-        put(staged, group.numbers.ips, p, &with_mises(group.material.stress(&strain)));
+        out.put(p, &with_mises(group.material.stress(&strain)));
     }
 }
 
 /// The 2-node truss: E (dx . du / L^2 - thermal strain) n (x) n.
 #[inline(always)]
-pub(super) fn truss<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
+pub(super) fn truss<V: Vector>(group: &Group<'_, V>, out: &mut impl Sink<V>) {
     let [x, y, z, u, v, w] = group.differences[1];
     let square = z.fma(z, y.fma(y, x * x));
     let inverse = V::number(1.0) / square;
@@ -56,5 +56,5 @@ pub(super) fn truss<V: Vector>(group: &Group<'_, V>, staged: &mut [V::Real]) {
     let direct = [axial * (x * x), axial * (y * y), axial * (z * z)];
     let shear = [axial * (x * y), axial * (x * z), axial * (y * z)];
     let stress = [direct[0], direct[1], direct[2], shear[0], shear[1], shear[2]];
-    put(staged, 1, 0, &with_mises(stress));
+    out.put(0, &with_mises(stress));
 }

@@ -1,8 +1,8 @@
 //! From node rows to lanes: the gather, which is what binds.
 //!
-//! A row is one cache line, so an element touches `nodes` lines. Differences to the first node are formed on whole rows
-//! (four components at a time), then four elements' rows are transposed in registers: two shuffles for each vector of
-//! four, where single loads and stores would cost twice the time of everything else.
+//! A row is one cache line, so an element touches `nodes` lines. Four elements' rows are transposed in registers, two
+//! components at a time, then the first node's are subtracted: one shuffle for each vector of four, where single loads and
+//! stores would cost twice the time of everything else.
 
 use std::marker::PhantomData;
 
@@ -19,9 +19,8 @@ pub(super) trait Mode {
     /// Differences of as many elements, in the precision in which they are formed.
     type Wide: Lanes;
 
-    /// Differences `rows[l] - first[l]` of the four components from `at` on, transposed: component by row, element by
-    /// column.
-    fn quad(rows: [&Self::Node; 4], first: [&Self::Node; 4], at: usize) -> [[<Self::Wide as Lanes>::Real; 4]; 4];
+    /// The six components of four rows less `base`, component by row, element by column.
+    fn quad(rows: [&Self::Node; 4], base: &Quad<Self>) -> Quad<Self>;
 
     /// The differences as the core takes them: `wide` itself, or `into` filled from it. `centre` holds dN/dxi at the
     /// element's centre.
@@ -31,6 +30,9 @@ pub(super) trait Mode {
         into: &'d mut [[Self::Vector; 6]],
     ) -> &'d [[Self::Vector; 6]];
 }
+
+/// Six components of four elements.
+pub(super) type Quad<M> = [[<<M as Mode>::Wide as Lanes>::Real; 4]; 6];
 
 /// f64 throughout.
 pub(super) struct Double<V>(PhantomData<V>);
@@ -44,8 +46,8 @@ impl<V: Vector<Real = f64>> Mode for Double<V> {
     type Vector = V;
     type Wide = V;
     #[inline(always)]
-    fn quad(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
-        quad_f64::<V>(rows, first, at)
+    fn quad(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
+        quad_f64::<V>(rows, base)
     }
     #[inline(always)]
     fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f64; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
@@ -58,14 +60,14 @@ impl<V: Vector<Real = f32>> Mode for Single<V> {
     type Vector = V;
     type Wide = V;
     #[inline(always)]
-    fn quad(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
+    fn quad(rows: [&[f32; 8]; 4], base: &[[f32; 4]; 6]) -> [[f32; 4]; 6] {
         #[cfg(target_arch = "x86_64")]
         {
             // SAFETY: SSE is part of x86-64's baseline.
-            unsafe { x86::quad_f32(rows, first, at) }
+            unsafe { x86::quad_f32(rows, base) }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
+        std::array::from_fn(|c| std::array::from_fn(|l| rows[l][c] - base[c][l]))
     }
     #[inline(always)]
     fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f32; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
@@ -78,8 +80,8 @@ impl<V: Halves> Mode for Mixed<V> {
     type Vector = V;
     type Wide = [V::Half; 2];
     #[inline(always)]
-    fn quad(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
-        quad_f64::<V>(rows, first, at)
+    fn quad(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
+        quad_f64::<V>(rows, base)
     }
     /// Slender bodies turn far more than they stretch, and f32 would round the turn: the rotation at the element's centre
     /// is estimated in f32, then subtracted in f64, `du - W dx` with `W` skew. The strain, the symmetric part, does not
@@ -109,13 +111,13 @@ impl<V: Halves> Mode for Mixed<V> {
 }
 
 #[inline(always)]
-fn quad_f64<V: Vector>(rows: [&NodeRow; 4], first: [&NodeRow; 4], at: usize) -> [[f64; 4]; 4] {
+fn quad_f64<V: Vector>(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
     #[cfg(target_arch = "x86_64")]
     if V::AVX2 {
         // SAFETY: the CPU has AVX2 wherever V is used.
-        return unsafe { x86::quad_f64(rows, first, at) };
+        return unsafe { x86::quad_f64(rows, base) };
     }
-    std::array::from_fn(|c| std::array::from_fn(|l| rows[l][at + c] - first[l][at + c]))
+    std::array::from_fn(|c| std::array::from_fn(|l| rows[l][c] - base[c][l]))
 }
 
 /// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; 0 where it has none. A truss turns about
@@ -177,19 +179,20 @@ pub(super) fn gather<M: Mode>(nodes: &[M::Node], cells: &[u32], into: &mut [[M::
     assert!((most as usize) < nodes.len(), "point {most} of {}", nodes.len());
     for quad in 0..M::Vector::W / 4 {
         let quad_cells = &cells[4 * quad * n..][..4 * n];
-        for a in 1..n {
+        let mut first = Default::default();
+        for a in 0..n {
             // SAFETY: the largest index was checked above.
-            let (first, rows) = unsafe {
-                let node = |l: usize, a: usize| nodes.get_unchecked(quad_cells[l * n + a] as usize);
-                ([node(0, 0), node(1, 0), node(2, 0), node(3, 0)], [node(0, a), node(1, a), node(2, a), node(3, a)])
+            let rows = unsafe {
+                let node = |l: usize| nodes.get_unchecked(quad_cells[l * n + a] as usize);
+                [node(0), node(1), node(2), node(3)]
             };
-            let low = M::quad(rows, first, 0);
-            let high = M::quad(rows, first, 4);
-            for c in 0..4 {
-                into[a][c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&low[c]);
+            let difference = M::quad(rows, &first);
+            if a == 0 {
+                first = difference;
+                continue;
             }
-            for c in 0..2 {
-                into[a][4 + c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&high[c]);
+            for c in 0..6 {
+                into[a][c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&difference[c]);
             }
         }
     }
@@ -198,70 +201,79 @@ pub(super) fn gather<M: Mode>(nodes: &[M::Node], cells: &[u32], into: &mut [[M::
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128, __m256d, _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_sub_ps, _mm_unpackhi_ps, _mm_unpacklo_ps,
-        _mm256_loadu_pd, _mm256_permute2f128_pd, _mm256_sub_pd, _mm256_unpackhi_pd, _mm256_unpacklo_pd,
+        __m128, __m128d, __m256d, _mm_loadu_pd, _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_sub_ps,
+        _mm_unpackhi_ps, _mm_unpacklo_ps, _mm256_castpd128_pd256, _mm256_insertf128_pd, _mm256_loadu_pd,
+        _mm256_storeu_pd, _mm256_sub_pd, _mm256_unpackhi_pd, _mm256_unpacklo_pd,
     };
 
     /// # Safety
-    /// The CPU has AVX2.
+    /// The CPU has SSE2: every x86-64 has.
     #[inline(always)]
-    unsafe fn load(row: &[f64; 8], at: usize) -> __m256d {
-        let four: &[f64] = &row[at..at + 4];
-        // SAFETY: the slice has four values.
-        unsafe { _mm256_loadu_pd(four.as_ptr()) }
-    }
-
-    /// # Safety
-    /// The CPU has SSE.
-    #[inline(always)]
-    unsafe fn load_f32(row: &[f32; 8], at: usize) -> __m128 {
-        let four: &[f32] = &row[at..at + 4];
-        // SAFETY: the slice has four values.
-        unsafe { _mm_loadu_ps(four.as_ptr()) }
-    }
-
-    /// # Safety
-    /// The CPU has AVX2; for speed the caller is compiled for it.
-    #[inline(always)]
-    pub(super) unsafe fn quad_f64(rows: [&[f64; 8]; 4], first: [&[f64; 8]; 4], at: usize) -> [[f64; 4]; 4] {
-        // SAFETY: the caller vouches for AVX2; a __m256d has the layout of [f64; 4].
-        unsafe {
-            let d: [__m256d; 4] = [
-                _mm256_sub_pd(load(rows[0], at), load(first[0], at)),
-                _mm256_sub_pd(load(rows[1], at), load(first[1], at)),
-                _mm256_sub_pd(load(rows[2], at), load(first[2], at)),
-                _mm256_sub_pd(load(rows[3], at), load(first[3], at)),
-            ];
-            let (even01, odd01) = (_mm256_unpacklo_pd(d[0], d[1]), _mm256_unpackhi_pd(d[0], d[1]));
-            let (even23, odd23) = (_mm256_unpacklo_pd(d[2], d[3]), _mm256_unpackhi_pd(d[2], d[3]));
-            std::mem::transmute::<[__m256d; 4], [[f64; 4]; 4]>([
-                _mm256_permute2f128_pd::<0x20>(even01, even23),
-                _mm256_permute2f128_pd::<0x20>(odd01, odd23),
-                _mm256_permute2f128_pd::<0x31>(even01, even23),
-                _mm256_permute2f128_pd::<0x31>(odd01, odd23),
-            ])
-        }
+    unsafe fn two(row: &[f64; 8], at: usize) -> __m128d {
+        let two: &[f64] = &row[at..at + 2];
+        // SAFETY: the slice has two values.
+        unsafe { _mm_loadu_pd(two.as_ptr()) }
     }
 
     /// # Safety
     /// The CPU has SSE: every x86-64 has.
     #[inline(always)]
-    pub(super) unsafe fn quad_f32(rows: [&[f32; 8]; 4], first: [&[f32; 8]; 4], at: usize) -> [[f32; 4]; 4] {
+    unsafe fn four(row: &[f32], at: usize) -> __m128 {
+        let four: &[f32] = &row[at..at + 4];
+        // SAFETY: the slice has four values.
+        unsafe { _mm_loadu_ps(four.as_ptr()) }
+    }
+
+    /// Two values of each of two rows. The second comes by an insertion from memory, which is no shuffle.
+    ///
+    /// # Safety
+    /// The CPU has AVX.
+    #[inline(always)]
+    unsafe fn beside(low: &[f64; 8], high: &[f64; 8], at: usize) -> __m256d {
+        // SAFETY: the caller vouches for AVX.
+        unsafe { _mm256_insertf128_pd::<1>(_mm256_castpd128_pd256(two(low, at)), two(high, at)) }
+    }
+
+    /// Two components at a time: with rows 0 and 2, rows 1 and 3 side by side, one unpacking for each component puts all
+    /// four in order.
+    ///
+    /// # Safety
+    /// The CPU has AVX2; for speed the caller is compiled for it.
+    #[inline(always)]
+    pub(super) unsafe fn quad_f64(rows: [&[f64; 8]; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
+        let mut all = [[0.0; 4]; 6];
+        for at in [0, 2, 4] {
+            // SAFETY: the caller vouches for AVX2; each part of `base` and `all` has four values.
+            unsafe {
+                let (even, odd) = (beside(rows[0], rows[2], at), beside(rows[1], rows[3], at));
+                let (low, high) = (_mm256_unpacklo_pd(even, odd), _mm256_unpackhi_pd(even, odd));
+                let low = _mm256_sub_pd(low, _mm256_loadu_pd(base[at].as_ptr()));
+                let high = _mm256_sub_pd(high, _mm256_loadu_pd(base[at + 1].as_ptr()));
+                _mm256_storeu_pd(all[at].as_mut_ptr(), low);
+                _mm256_storeu_pd(all[at + 1].as_mut_ptr(), high);
+            }
+        }
+        all
+    }
+
+    /// # Safety
+    /// The CPU has SSE: every x86-64 has.
+    #[inline(always)]
+    pub(super) unsafe fn quad_f32(rows: [&[f32; 8]; 4], base: &[[f32; 4]; 6]) -> [[f32; 4]; 6] {
         // SAFETY: SSE is in the baseline; a __m128 has the layout of [f32; 4].
         unsafe {
-            let d: [__m128; 4] = [
-                _mm_sub_ps(load_f32(rows[0], at), load_f32(first[0], at)),
-                _mm_sub_ps(load_f32(rows[1], at), load_f32(first[1], at)),
-                _mm_sub_ps(load_f32(rows[2], at), load_f32(first[2], at)),
-                _mm_sub_ps(load_f32(rows[3], at), load_f32(first[3], at)),
-            ];
-            let (low01, high01) = (_mm_unpacklo_ps(d[0], d[1]), _mm_unpackhi_ps(d[0], d[1]));
-            let (low23, high23) = (_mm_unpacklo_ps(d[2], d[3]), _mm_unpackhi_ps(d[2], d[3]));
-            std::mem::transmute::<[__m128; 4], [[f32; 4]; 4]>([
-                _mm_movelh_ps(low01, low23),
-                _mm_movehl_ps(low23, low01),
-                _mm_movelh_ps(high01, high23),
-                _mm_movehl_ps(high23, high01),
+            let (a, b, c, d) = (four(rows[0], 0), four(rows[1], 0), four(rows[2], 0), four(rows[3], 0));
+            let (low01, high01) = (_mm_unpacklo_ps(a, b), _mm_unpackhi_ps(a, b));
+            let (low23, high23) = (_mm_unpacklo_ps(c, d), _mm_unpackhi_ps(c, d));
+            let last01 = _mm_unpacklo_ps(four(rows[0], 4), four(rows[1], 4));
+            let last23 = _mm_unpacklo_ps(four(rows[2], 4), four(rows[3], 4));
+            std::mem::transmute::<[__m128; 6], [[f32; 4]; 6]>([
+                _mm_sub_ps(_mm_movelh_ps(low01, low23), four(&base[0], 0)),
+                _mm_sub_ps(_mm_movehl_ps(low23, low01), four(&base[1], 0)),
+                _mm_sub_ps(_mm_movelh_ps(high01, high23), four(&base[2], 0)),
+                _mm_sub_ps(_mm_movehl_ps(high23, high01), four(&base[3], 0)),
+                _mm_sub_ps(_mm_movelh_ps(last01, last23), four(&base[4], 0)),
+                _mm_sub_ps(_mm_movehl_ps(last23, last01), four(&base[5], 0)),
             ])
         }
     }

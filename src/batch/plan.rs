@@ -1,0 +1,195 @@
+//! From a command line to cases: which inputs there are, and what each of them reads and writes.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::expand::expand;
+use super::pattern::{Names, fixed_folder, has_placeholder};
+use crate::cli::Again;
+use crate::error::{Error, Result};
+use crate::location::shown_path;
+use crate::units::plural;
+use crate::workloads::{CaseInput, Workload};
+
+/// Names of the command line that a report repeats.
+const NAMED: usize = 3;
+
+/// What `hetero run` is asked to do.
+#[derive(Debug)]
+pub enum Plan {
+    /// One job, as these options say.
+    One(ArgMatches),
+    /// A batch.
+    Cases(Batch),
+}
+
+/// The cases of a batch.
+#[derive(Debug)]
+pub struct Batch {
+    /// What the user named.
+    pub source: String,
+    /// One for each input.
+    pub cases: Vec<Case>,
+}
+
+/// One input of a batch, with what belongs to it.
+#[derive(Debug)]
+pub struct Case {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The input.
+    pub input: PathBuf,
+    /// Where `--output` goes.
+    pub output: Option<PathBuf>,
+    /// Every file that it reads.
+    pub reads: Vec<PathBuf>,
+    /// Every file that it writes.
+    pub writes: Vec<PathBuf>,
+    /// What distinguishes its options from those of the other cases.
+    pub values: Vec<(&'static str, Vec<OsString>)>,
+}
+
+impl Plan {
+    /// Works out what `args`, the options of `hetero run` for `workload`, ask for. It is a batch when the input option was
+    /// given several files, a folder or a pattern (a pattern that finds one file makes a batch of one), when `--output` has
+    /// a placeholder, or with `--skip-existing`. Nothing is read or written, folders are listed.
+    ///
+    /// # Errors
+    /// [`Error::Input`] when a pattern or folder holds no file; [`Error::Usage`] for placeholders that there are not, and
+    /// when two cases would write the same file or one would write an input.
+    pub fn of(workload: &dyn Workload, args: &ArgMatches) -> Result<Self> {
+        let given = |option: &str| args.value_source(option) == Some(ValueSource::CommandLine);
+        let inputs = workload.case_inputs();
+        let skipping = args.try_get_one::<bool>("skip-existing").ok().flatten() == Some(&true);
+        let Some(input) = inputs.iter().find(|input| given(input.option)) else {
+            if skipping {
+                let options: Vec<String> = inputs.iter().map(|input| format!("--{}", input.option)).collect();
+                return Err(Error::Usage(format!("--skip-existing is for the inputs of {}", options.join(" or "))));
+            }
+            return Ok(Self::One(args.clone()));
+        };
+        let names: Vec<PathBuf> = args.get_many::<PathBuf>(input.option).into_iter().flatten().cloned().collect();
+        let expanded = expand(&names, &input.endings)?;
+        let placeholders = has(args, "output") || input.varying.iter().any(|option| has(args, option));
+        let several = expanded.found || names.len() > 1;
+        let mut again = Again::of(workload);
+        if !(placeholders || skipping || several && !input.joined) {
+            return Ok(Self::One(match expanded.found {
+                true => again.with(args, &[(input.option, os(&expanded.inputs))])?,
+                false => args.clone(),
+            }));
+        }
+        let count = expanded.inputs.len();
+        let inputs = expanded.inputs.into_iter().enumerate();
+        let mut case = |(at, path): (usize, PathBuf)| {
+            let names = Names::of(&path, at, count);
+            case(workload, args, input, &mut again, path, &names).map(|case| Case { number: at + 1, ..case })
+        };
+        let cases = inputs.map(&mut case).collect::<Result<Vec<_>>>()?;
+        distinct(&cases)?;
+        let mut source: Vec<String> = names.iter().take(NAMED).map(|name| shown_path(name)).collect();
+        source.extend((names.len() > NAMED).then(|| format!("{} more", names.len() - NAMED)));
+        let source = format!("{count} {}: {}", plural("input", count as u64), source.join(", "));
+        Ok(Self::Cases(Batch { source, cases }))
+    }
+}
+
+/// Whether `option` has a value with a placeholder.
+fn has(args: &ArgMatches, option: &str) -> bool {
+    raw(args, option).is_some_and(|value| has_placeholder(&value))
+}
+
+fn raw(args: &ArgMatches, option: &str) -> Option<OsString> {
+    args.try_get_raw(option).ok().flatten()?.next().map(OsStr::to_os_string)
+}
+
+fn os(paths: &[PathBuf]) -> Vec<OsString> {
+    paths.iter().map(|path| path.clone().into_os_string()).collect()
+}
+
+fn case(
+    workload: &dyn Workload,
+    args: &ArgMatches,
+    input: &CaseInput,
+    again: &mut Again,
+    path: PathBuf,
+    names: &Names,
+) -> Result<Case> {
+    let mut values = vec![(input.option, os(std::slice::from_ref(&path)))];
+    for option in input.varying.iter().copied().chain(["output"]) {
+        if let Some(pattern) = raw(args, option) {
+            values.push((option, vec![names.fill(&pattern)?]));
+        }
+    }
+    let args = again.with(args, &values)?;
+    let writes = workload.written(&args);
+    let varying = values.iter().skip(1).filter(|(option, _)| *option != "output").flat_map(|(_, values)| values);
+    // Of the options that vary, those that are written are no inputs.
+    let beside = varying.map(PathBuf::from).filter(|path| !writes.contains(path));
+    let reads = std::iter::once(path.clone()).chain(beside).collect();
+    Ok(Case { number: 0, input: path, output: args.get_one("output").cloned(), reads, writes, values })
+}
+
+/// Refuses cases that would write over each other or over what is read.
+fn distinct(cases: &[Case]) -> Result<()> {
+    let name = |case: &Case| shown_path(&case.input);
+    let mut writers: HashMap<PathBuf, &Case> = HashMap::new();
+    for case in cases {
+        for file in &case.writes {
+            if let Some(other) = writers.insert(plain(file), case) {
+                return Err(Error::Usage(format!(
+                    "{} and {} would both write {}; put {{stem}}, {{name}}, {{dir}} or {{index}} into the output's name",
+                    name(other),
+                    name(case),
+                    file.display()
+                )));
+            }
+        }
+    }
+    for case in cases {
+        if let Some((file, writer)) = case.reads.iter().find_map(|file| Some((file, writers.get(&plain(file))?))) {
+            return Err(Error::Usage(format!(
+                "the output of {} would be written over {}, which is an input; write it elsewhere",
+                name(writer),
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `path` without what does not change where it leads, so that two ways to write a name count as one. Links are not
+/// followed.
+fn plain(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// The folders of the outputs, made before anything is read: a mistyped path is to be told at once. Of the folder that the
+/// name of `--output` begins with the parent must be there; what placeholders add below it is made as needed.
+///
+/// # Errors
+/// [`Error::Usage`] when that parent is not there; [`Error::Resource`] when the system refuses a folder.
+pub fn make_folders(pattern: &OsStr, cases: &[Case]) -> Result<()> {
+    let fixed = fixed_folder(pattern);
+    let parent = fixed.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return Err(Error::Usage(format!(
+            "{}: there is no folder {} to make '{}' in",
+            Path::new(pattern).display(),
+            parent.display(),
+            fixed.display()
+        )));
+    }
+    let mut made: Option<&Path> = None;
+    for folder in cases.iter().flat_map(|case| &case.writes).filter_map(|file| file.parent()) {
+        if made != Some(folder) && !folder.as_os_str().is_empty() {
+            std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, "make", &e))?;
+            made = Some(folder);
+        }
+    }
+    Ok(())
+}
