@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::exec::Control;
 use crate::formats::source::write_whole;
 use crate::job::{Answer, Input, Job, Output};
-use crate::location::shown_path;
+use crate::location::{shown, shown_path};
 use crate::machine::Machine;
 use crate::plan::policy::AUTO;
 use crate::report::batch::{self as form, Status};
@@ -228,7 +228,7 @@ fn report_of(
     let batch = form::Batch::of(cases, config.io.readers, config.io.writers, wall);
     let inputs = report::Inputs {
         workload: workload.name().into(),
-        command: std::env::args().collect(),
+        command: std::env::args().map(|text| shown(&text)).collect(),
         seed: config.run.seed,
         machine: Machine::discover(),
         input,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::error::{Error, Place, Result};
 use crate::formats::source::{Source, memory_limit};
+use crate::location::{is_url, shown, url_of};
 
 use super::deck::{Deck, Keyword};
 
@@ -110,6 +111,14 @@ impl Join<'_> {
         if self.files > MAX_FILES {
             return Err(deck.error_at(at, format!("more than {MAX_FILES} files are included")));
         }
+        // Only what the user named is fetched, and nobody else's deck chooses files of this machine.
+        if is_url(name) || url_of(&self.root.path).is_some() {
+            let why = format!(
+                "names {}, and no deck has files fetched, nor one from a URL files read; put both into a folder",
+                shown(name)
+            );
+            return Err(deck.error_at(at, why));
+        }
         let beside = |source: &Source| source.path.parent().unwrap_or(Path::new("")).join(name);
         let first = beside(self.root);
         let path = if first.exists() { first } else { beside(file) };
@@ -184,6 +193,13 @@ mod tests {
         assert_eq!(text("6,1,2,3,y"), "e.inp:4: a node of an element is not a positive integer: `y`");
         assert_eq!(text("*INCLUDE,INPUT=m.inp"), "e.inp:4: m.inp includes itself");
         assert_eq!(text("*INCLUDE,INPUT=e.inp"), "e.inp:4: e.inp includes itself");
+        for url in ["http://127.0.0.1:1/e.inp", "s3://bucket/e.inp"] {
+            let refused = text(&format!("*INCLUDE,INPUT={url}"));
+            assert!(refused.contains("no deck has files fetched"), "{refused}");
+        }
+        let remote = Source::from_bytes("http://host/m.inp", b"*INCLUDE,INPUT=/etc/hostname\n".to_vec());
+        let refused = joined(&remote).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.starts_with("http://host/m.inp:1: names /etc/hostname"), "{refused}");
         let missing = text("*INCLUDE,INPUT=none.inp");
         assert!(missing.starts_with("e.inp:4: includes none.inp, which cannot be read: "), "{missing}");
     }
