@@ -183,13 +183,16 @@ fn every_workload_reads_urls() {
     });
     let url = |path: &str| server.url(&format!("/{path}?version=1.csv"));
     let mesh = url("stress/cantilever_c3d8/cantilever_c3d8.vtu.gz");
-    let (code, stdout, stderr) =
-        run(&["run", "stress", "--mesh", &mesh, "--runs", "1", "--baseline", "none", "--json"]);
+    let stress = |mesh: &str, more: &[&str]| {
+        let steel = ["run", "stress", "--json", "--young", "210e9", "--poisson", "0.3", "--mesh", mesh];
+        run(&[&steel[..], more].concat())
+    };
+    let once = ["--runs", "1", "--baseline", "none"];
+    let (code, stdout, stderr) = stress(&mesh, &once);
     assert_eq!(code, 0, "{stderr}");
     let remote: Value = serde_json::from_str(&stdout).unwrap();
     let local = data("stress/cantilever_c3d8/cantilever_c3d8.vtu.gz");
-    let (_, stdout, _) =
-        run(&["run", "stress", "--mesh", local.to_str().unwrap(), "--runs", "1", "--baseline", "none", "--json"]);
+    let (_, stdout, _) = stress(local.to_str().unwrap(), &once);
     let local: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(remote["result"]["max_von_mises"], local["result"]["max_von_mises"]);
     let (k, masters) = (url("guyan/K.mtx.gz"), url("guyan/masters_30.txt"));
@@ -199,9 +202,17 @@ fn every_workload_reads_urls() {
     let matrix = url("eigen/rosser8.mtx");
     let (code, _, stderr) = run(&["run", "eigen", "--input", &matrix, "--runs", "1", "--baseline", "none"]);
     assert_eq!(code, 0, "{stderr}");
-    let (code, _, stderr) = run(&["run", "stress", "--mesh", &url("none.vtu")]);
+    let (code, _, stderr) = stress(&url("none.vtu"), &once);
     assert_eq!(code, 3);
     assert!(stderr.contains("/none.vtu?...: the server answered 404 Not Found"), "{stderr}");
+    // A batch: what is there is delivered, what is not is named.
+    let folder = tempfile::tempdir().unwrap();
+    let pattern = folder.path().join("{stem}.csv");
+    let (code, stdout, stderr) = stress(&mesh, &[&url("none.vtu"), "--output", pattern.to_str().unwrap()]);
+    assert_eq!(code, 3, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((&report["result"]["delivered"], &report["result"]["failed"]), (&1.into(), &1.into()));
+    assert!(folder.path().join("cantilever_c3d8.csv").exists());
 }
 
 #[test]
