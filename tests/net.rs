@@ -271,12 +271,18 @@ fn a_reset_within_the_body_is_told() {
 fn credentials_go_to_their_own_host_only() {
     let server = Server::start(|head, _, peer| match path(head) {
         "/there" => send(peer, "302 Found", "Location: /here\r\n", b""),
+        "/elsewhere" => {
+            let port = head.split("127.0.0.1:").nth(1).and_then(|rest| rest.split('\r').next()).unwrap();
+            send(peer, "302 Found", &format!("Location: http://localhost:{port}/here\r\n"), b"");
+        }
         _ => send(peer, "200 OK", "", head.as_bytes()),
     });
     let url = format!("http://me:secret@127.0.0.1:{}", server.port);
     let seen = |path: &str| String::from_utf8(get(&bounds(), &format!("{url}{path}")).unwrap().body).unwrap();
     assert!(seen("/x").contains("Authorization: Basic bWU6c2VjcmV0\r\n"));
-    assert!(!seen("/there").contains("Authorization"));
+    assert!(seen("/there").contains("GET /here HTTP/1.1\r\n") && seen("/there").contains("Authorization"));
+    // The same machine under another name is another host.
+    assert!(!seen("/elsewhere").contains("Authorization"));
     assert!(seen("/x y?q=1#frag").starts_with("GET /x%20y?q=1 HTTP/1.1\r\n"));
 }
 

@@ -63,7 +63,7 @@ impl Address {
             "http" => return Err(broken(format!("redirected from https to {}", super::shown(url.as_str())))),
             other => return Err(broken(format!("redirected to a '{other}:' URL, which is not followed"))),
         }
-        // Joined URLs have no user of the old one unless the server wrote him.
+        // User and password go along within the same server only.
         Self::of(url)
     }
 
@@ -140,6 +140,7 @@ mod tests {
         let a = address("http://me:secret@host/dir/a");
         assert_eq!(a.redirected("b?x").unwrap().absolute(), "http://host/dir/b?x");
         assert_eq!(a.redirected("//other/b").unwrap().authorization(), None, "credentials are for their own host");
+        assert!(a.redirected("/c").unwrap().authorization().is_some());
         assert_eq!(a.redirected("https://other/").unwrap().origin.port, 443);
         for to in
             ["file:///etc/passwd", "ftp://host/", "s3://bucket/key", "data:text/plain,x", "http://[", "javascript:x"]

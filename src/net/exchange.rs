@@ -117,14 +117,18 @@ impl<'b> Bounds<'b> {
     /// Waits for `step`, at most as long as the server may be silent and never past the deadline.
     async fn wait<T>(&self, step: impl Future<Output = T>) -> Result<T, Failure> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        let limit = self.idle.min(left);
-        timeout(limit, step).await.map_err(|_| {
+        let late = || {
             let why = match left <= self.idle {
                 true => "not complete within the time for one request (net.total_timeout)".to_string(),
                 false => format!("silent for {:.1} s (net.idle_timeout)", self.idle.as_secs_f64()),
             };
             Failure::new(Kind::Late, why)
-        })
+        };
+        // What is ready at once would be taken even by a wait of no length.
+        if left.is_zero() {
+            return Err(late());
+        }
+        timeout(self.idle.min(left), step).await.map_err(|_| late())
     }
 
     /// Appends what comes next to `into`, up to `most` bytes: how many, 0 at the end.
