@@ -18,9 +18,16 @@ SERVER = os.environ.get("HETERO_SERVER", "target/release/examples/loopback_serve
 PORT = 18765
 
 
+# The server ends when its input does: kept open for as long as this process lives.
+running = []
+
+
 def serve():
-    """Starts the server unless it runs already; it ends with this process."""
-    subprocess.Popen([SERVER, str(PORT), str(LATENCY_MS), str(SIZE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE).stdout.readline()
+    """Starts the server unless it runs already."""
+    if not running:
+        command = [SERVER, str(PORT), str(LATENCY_MS), str(SIZE)]
+        running.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        running[0].stdout.readline()
 
 
 def urls(count):
