@@ -9,7 +9,6 @@
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use super::account::pay_in;
 use super::method::{Method, Sync};
@@ -23,20 +22,20 @@ pub(super) const NANOSECONDS: usize = 1;
 pub(super) const THREADS: usize = 2;
 
 /// All deposits by one method.
-pub(super) struct Step {
+pub(super) struct PayIn {
     pub(super) method: Method,
     pub(super) deposits: u64,
     /// Nanoseconds of the runs so far.
     times: Mutex<Vec<u64>>,
 }
 
-impl Step {
+impl PayIn {
     pub(super) fn new(method: Method, deposits: u64) -> Self {
         Self { method, deposits, times: Mutex::default() }
     }
 }
 
-impl Kernel for Step {
+impl Kernel for PayIn {
     fn name(&self) -> &'static str {
         self.method.step()
     }
@@ -90,11 +89,10 @@ impl Kernel for Step {
     }
 }
 
-impl Whole for Step {
+impl Whole for PayIn {
     fn solve(&self, host: &Host<'_>, _: &[Output], out: &mut Output) -> Result<()> {
-        let start = Instant::now();
-        let balance = pay_in(self.method, host, self.deposits);
-        let took = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let (balance, took) = pay_in(self.method, host, self.deposits);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         times.push(took);
         times.sort_unstable();

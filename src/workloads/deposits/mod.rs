@@ -25,7 +25,7 @@ mod method;
 mod tests;
 
 use check::lost;
-use kernel::{BALANCE, NANOSECONDS, Step, THREADS};
+use kernel::{BALANCE, NANOSECONDS, PayIn, THREADS};
 use method::{Method, Place, Sync};
 
 /// The registry entry.
@@ -82,7 +82,7 @@ impl Job for DepositsJob {
     fn steps(&self, precision: Precision) -> Result<Vec<job::Step<'_>>> {
         match precision {
             Precision::Integer => {
-                let step = |(method, deposits)| job::Step::Whole(Box::new(Step::new(method, deposits)));
+                let step = |(method, deposits)| job::Step::Whole(Box::new(PayIn::new(method, deposits)));
                 Ok(self.methods().into_iter().map(step).collect())
             }
             other => Err(Error::Usage(format!(

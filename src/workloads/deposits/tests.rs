@@ -10,7 +10,7 @@ fn run(job: &DepositsJob, threads: usize) -> Vec<Output> {
     let pool = Pool::shared(threads, true).unwrap();
     let host = Host { simd: Simd::Baseline, pool: (threads > 1).then_some(&*pool) };
     let solve = |(method, deposits)| {
-        let step = Step::new(method, deposits);
+        let step = PayIn::new(method, deposits);
         let mut output = Output::for_kernel(&step).unwrap();
         step.solve(&host, &[], &mut output).unwrap();
         output
@@ -65,7 +65,7 @@ fn waits_are_compared_where_they_can_be() {
 
 #[test]
 fn a_chunk_of_the_reference_is_one_deposit_after_the_other() {
-    let step = Step::new(Method { sync: Sync::Mutex, wait: None }, 1000);
+    let step = PayIn::new(Method { sync: Sync::Mutex, wait: None }, 1000);
     let mut output = Output::for_kernel(&step).unwrap();
     let mut writer = output.writer();
     let mut part = writer.whole();
@@ -98,7 +98,7 @@ mod device {
     use crate::job::{ChunkOut, Class, FOLD_WORDS, GpuSlot, Kernel, Work};
 
     /// The same with deposits of 2^31: the low word of a balance overflows at every second one.
-    struct Large(Step);
+    struct Large(PayIn);
 
     impl Kernel for Large {
         fn name(&self) -> &'static str {
@@ -138,7 +138,7 @@ mod device {
         eprintln!("adapter: {} ({})", adapter.name, adapter.driver);
         let options = crate::config::Layers::default().config().unwrap().backend_options();
         let mut gpu = crate::backend::open("gpu", &options).unwrap();
-        let kernel = Large(Step::new(Method { sync: Sync::Atomic, wait: None }, 5001));
+        let kernel = Large(PayIn::new(Method { sync: Sync::Atomic, wait: None }, 5001));
         // Many chunks through the same two buffers, twice.
         for _ in 0..2 {
             let mut output = Output::for_kernel(&kernel).unwrap();

@@ -25,12 +25,13 @@ const _: () = assert!((NARROW as u128 - 1).pow(2) * BLOCK as u128 <= u64::MAX as
 /// The low half of a word.
 const LOW: u64 = 0xffff_ffff;
 
-/// `0, 1, 2 ...`: what the numbers of a block are above its first.
-static OFFSETS: [u32; BLOCK] = {
+/// `0, 1, 2 ...`: what the numbers of a block are above its first. As wide as the numbers: of offsets with 32 bits compilers make
+/// products that take the high half by another, longer way.
+static OFFSETS: [u64; BLOCK] = {
     let mut offsets = [0; BLOCK];
     let mut i = 0;
     while i < BLOCK {
-        offsets[i] = i as u32;
+        offsets[i] = i as u64;
         i += 1;
     }
     offsets
@@ -63,20 +64,20 @@ fn loop_body<const FMA: bool>(numbers: Range<u64>) -> u128 {
         sum += if last < NARROW {
             let mut squares = 0;
             for offset in offsets {
-                let i = (first + u64::from(*offset)) & LOW;
+                let i = (first + offset) & LOW;
                 squares += i * i;
             }
             u128::from(squares)
         } else if last <= LOW {
             let mut sums = Medium::default();
             for offset in offsets {
-                sums.add(first + u64::from(*offset));
+                sums.add(first + offset);
             }
             sums.total()
         } else {
             let mut sums = Wide::default();
             for offset in offsets {
-                sums.add(first + u64::from(*offset));
+                sums.add(first + offset);
             }
             sums.total()
         };
@@ -137,8 +138,8 @@ impl Medium {
         self.product(x, x);
     }
 
-    /// Adds the product of two numbers below 2^32. The masks change nothing: they tell the compiler to multiply low halves
-    /// of lanes, and where it sees a number of 32 bits instead it takes the high half by another, longer way.
+    /// Adds the product of two numbers below 2^32. The masks change nothing but tell the compiler to multiply low halves of
+    /// lanes.
     #[inline(always)]
     fn product(&mut self, x: u64, y: u64) {
         let product = (x & LOW) * (y & LOW);
