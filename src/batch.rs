@@ -168,6 +168,7 @@ pub fn run<F: Files>(
             let (outputs, computed) = computer.compute(job.as_ref()).map_err(of_input)?;
             Ok(Answered { case, job, outputs, computed })
         },
+        results: &|answered| answered.outputs.iter().map(bytes).sum(),
         write: &|thread, answered| writing[thread].install(move || write(files, answered)),
         told: &mut |Finished { index, result, spans }| {
             let (computed, written, result) = match result {
@@ -186,6 +187,12 @@ fn limits(config: &Config) -> Result<Limits> {
     let io = &config.io;
     let bytes = units::parse_bytes(&io.bytes).map_err(Error::Usage)?;
     Ok(Limits { readers: io.readers, writers: io.writers, cases: io.cases, bytes })
+}
+
+/// Bytes of the columns of `output`.
+fn bytes(output: &Output) -> u64 {
+    let per_item: usize = output.specs().map(|column| column.per_item * column.scalar.size()).sum();
+    output.items().saturating_mul(per_item as u64)
 }
 
 /// What an error in reading or computing means: only what a different input could have avoided is the case's own.

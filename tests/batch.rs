@@ -246,10 +246,11 @@ fn what_is_there_is_left_out_when_asked_for() {
     let trace: Value = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     let on = |lane: &str| {
-        let row = events.iter().find(|e| e["name"] == "thread_name" && e["args"]["name"] == lane).expect(lane);
-        events.iter().filter(|e| e["ph"] == "X" && e["tid"] == row["tid"]).count()
+        let named = |e: &&Value| e["name"] == "thread_name" && e["args"]["name"].as_str().unwrap().starts_with(lane);
+        let rows: Vec<&Value> = events.iter().filter(named).map(|row| &row["tid"]).collect();
+        events.iter().filter(|e| e["ph"] == "X" && rows.contains(&&e["tid"])).count()
     };
-    assert_eq!((on("compute"), on("verify"), on("write 0")), (2, 2, 2));
+    assert_eq!((on("read"), on("compute"), on("verify"), on("write")), (2, 2, 2, 2));
     // Nothing left to do.
     let (code, stdout, _) = stress(folder, &args);
     let report: Value = serde_json::from_str(&stdout).unwrap();
@@ -365,6 +366,24 @@ fn bars_of_many_files_on_one_thread_and_chosen_for_each() {
             assert!((first / (2e11 * 1e-3 * 5f64.sqrt()) - 1.0).abs() < 1e-12, "{first}");
         }
     }
+}
+
+#[test]
+fn arrays_are_summed_file_by_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for n in [2_usize, 30] {
+        let values: Vec<f64> = vec![0.0; 4 * n];
+        hetero::formats::npy::write_npy_f64(&folder.join(format!("a{n}.npy")), &[n, 4], &values).unwrap();
+    }
+    let args = ["run", "sincos", "--backend", "cpu", "--input", "a*.npy", "--output", "{stem}.csv", "--csv"];
+    let (code, csv, stderr) = hetero_in(folder, &args);
+    assert_eq!(code, 0, "{stderr}");
+    let items: Vec<&str> = csv.lines().skip(1).map(|line| line.split(',').nth(6).unwrap()).collect();
+    assert_eq!(items, ["2", "30"], "{csv}");
+    // Floats are nothing for sumsq: all fail, and the first one's code is the batch's.
+    let (code, _, stderr) = hetero_in(folder, &["run", "sumsq", "--backend", "cpu", "--input", "."]);
+    assert!(code == 3 && stderr.contains("2 of 2 cases failed"), "{stderr}");
 }
 
 #[cfg(feature = "gpu")]

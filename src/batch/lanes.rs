@@ -5,8 +5,11 @@
 //! read 0   [ 0 ][  2  ][ 4 ]...          takes the next case, in order, while number and bytes allow
 //! read 1   [ 1  ][ 3 ][  5 ]...
 //! compute       [0][ 1 ][2][ 3 ]...      in order
-//! write            [ 0 ][ 1  ][ 2 ]...   one case may wait for it
+//! write            [ 0 ][ 1  ][ 2 ]...   as many may wait for it as have room
 //! ```
+//! The sizes of cases differ, and a large one keeps each lane busy in its turn: what waits before a lane is what it works on
+//! while the lane before it is at a large one. With room for one case the lanes hid next to nothing behind each other.
+//!
 //! One lock guards what the lanes hand each other: it is taken a few times a case, and never while a stage works. A case
 //! enters when its input fits beside the others' and leaves when it was written or has failed; cases enter in order, so the
 //! one that the computing lane waits for always has its place and no lane waits for ever.
@@ -18,10 +21,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::exec::Control;
-
-/// How many computed cases may wait for the writing lane: enough to keep it busy, and their results are often larger than
-/// what was read.
-const WAITING: usize = 1;
 
 /// How often a lane that waits looks whether it was asked to stop: a signal wakes nobody.
 const LOOK: Duration = Duration::from_millis(20);
@@ -35,7 +34,7 @@ pub struct Limits {
     pub writers: usize,
     /// Cases that are read, computed or written at the same time.
     pub cases: usize,
-    /// Bytes of their inputs; one that is larger by itself is alone.
+    /// Bytes of their inputs and results; a case that is larger by itself is alone.
     pub bytes: u64,
 }
 
@@ -97,6 +96,8 @@ pub struct Stages<'s, C, J, A, W> {
     pub read: &'s (dyn Fn(usize, C) -> Result<J, Failure> + Sync),
     /// Computes one, on the calling thread, in order.
     pub compute: &'s mut dyn FnMut(usize, J) -> Result<A, Failure>,
+    /// Bytes of a case's results.
+    pub results: &'s dyn Fn(&A) -> u64,
     /// Writes one.
     pub write: &'s (dyn Fn(usize, A) -> Result<W, Failure> + Sync),
     /// Is told of every case that is finished, in order, on whichever thread finished it.
@@ -121,7 +122,7 @@ where
     A: Send,
     W: Send,
 {
-    let Stages { bytes, read, compute, write, told } = stages;
+    let Stages { bytes, read, compute, results, write, told } = stages;
     let shared = Shared {
         start: Instant::now(),
         limits,
@@ -141,7 +142,7 @@ where
         for thread in 0..limits.writers.max(1) {
             spawn(scope, format!("hetero-write-{thread}"), move || shared.writes(thread, write))?;
         }
-        shared.computes(compute);
+        shared.computes(compute, results);
         Ok::<(), Error>(())
     })?;
     control.proceed()?;
@@ -166,13 +167,13 @@ fn spawn<'scope>(
 struct Passed<T> {
     index: usize,
     value: T,
-    /// Of its input.
+    /// Of its input, and of its results once it has any.
     bytes: u64,
     spans: Spans,
 }
 
 struct State<J, A, W> {
-    /// Cases inside, and the bytes of their inputs.
+    /// Cases inside, and the bytes of their inputs and results.
     inside: usize,
     inside_bytes: u64,
     /// Cases that have entered so far.
@@ -302,7 +303,7 @@ where
     }
 
     /// The computing lane.
-    fn computes(&self, compute: &mut dyn FnMut(usize, J) -> Result<A, Failure>) {
+    fn computes(&self, compute: &mut dyn FnMut(usize, J) -> Result<A, Failure>, results: &dyn Fn(&A) -> u64) {
         for index in 0.. {
             let next = self.wait(|state| match state.read.remove(&index) {
                 _ if state.failed.is_some() => Some(None),
@@ -317,11 +318,16 @@ where
             });
             match computed {
                 Ok(value) => {
-                    let passed = Passed { index, value, bytes, spans };
-                    let mut passed = Some(passed);
+                    let more = results(&value);
+                    let mut passed = Some(Passed { index, value, bytes: bytes.saturating_add(more), spans });
+                    let most = self.limits.bytes;
                     self.wait(|state| {
-                        let room = state.computed.len() < WAITING || state.writing_ended;
-                        room.then(|| state.computed.extend(passed.take()))
+                        let fits = state.inside_bytes.saturating_add(more) <= most;
+                        let room = fits || state.computed.is_empty() || state.writing_ended;
+                        room.then(|| {
+                            state.inside_bytes = state.inside_bytes.saturating_add(more);
+                            state.computed.extend(passed.take());
+                        })
                     });
                 }
                 Err(failure) => self.finish(Passed { index, value: Err(failure), bytes, spans }),
@@ -364,7 +370,7 @@ where
             });
             state.finished.insert(index, Finished { index, result, spans });
             state.inside -= 1;
-            state.inside_bytes -= bytes;
+            state.inside_bytes = state.inside_bytes.saturating_sub(bytes);
         });
         let mut teller = lock(&self.told);
         loop {

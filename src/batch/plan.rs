@@ -193,3 +193,41 @@ pub fn make_folders(pattern: &OsStr, cases: &[Case]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workloads::WORKLOADS;
+
+    #[test]
+    fn what_workloads_declare_are_options_of_theirs() {
+        let mut declared = 0;
+        for workload in WORKLOADS {
+            let args = workload.args();
+            let has = |option: &str| args.iter().any(|arg| arg.get_id() == option && arg.get_action().takes_values());
+            for input in workload.case_inputs() {
+                let name = format!("{} --{}", workload.name(), input.option);
+                assert!(has(input.option) && input.varying.iter().all(|option| has(option)), "{name}");
+                assert!(!input.endings.is_empty() && !input.headlines.is_empty(), "{name}");
+                declared += 1;
+            }
+        }
+        assert!(declared >= 6);
+    }
+
+    #[test]
+    fn two_ways_to_write_a_name_are_one_output() {
+        let case = |input: &str, writes: &str| Case {
+            number: 1,
+            input: input.into(),
+            output: None,
+            reads: vec![input.into()],
+            writes: vec![writes.into()],
+            values: Vec::new(),
+        };
+        assert!(distinct(&[case("a", "out/x"), case("b", "out/y")]).is_ok());
+        let error = distinct(&[case("a", "out/x"), case("b", "./out//x")]).unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().starts_with("a and b would both write"), "{error}");
+        assert!(distinct(&[case("a", "b"), case("./b", "c")]).unwrap_err().to_string().contains("is an input"));
+    }
+}

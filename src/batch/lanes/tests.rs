@@ -29,6 +29,7 @@ fn lanes(
             assert_eq!(index, case, "in order");
             compute(case)
         },
+        results: &|case| *case as u64,
         write: &|_, case| write(case),
         told: &mut |finished: Finished<usize>| told.push((finished.index, finished.result)),
     };
@@ -172,6 +173,7 @@ fn a_panic_in_any_stage_is_an_internal_error_and_no_hang() {
                     bytes: &|_: &usize| 0,
                     read: &|_, case| Ok(case),
                     compute: &mut |_, case: usize| Ok(case),
+                    results: &|_| 0,
                     write: &|_, case| Ok(case),
                     told: &mut |finished: Finished<usize>| assert!(stage != 4 || finished.index != 2, "on purpose"),
                 };

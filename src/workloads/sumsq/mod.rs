@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, value_parser};
 use serde_json::{Map, json};
 
-use super::{Context, KernelInfo, Workload, saved};
+use super::{CaseInput, Context, KernelInfo, Workload, saved};
 use crate::error::{Error, Result};
 use crate::job::{Answer, Check, Input, Job, Kernel, Output, Precision, Step};
 use crate::units;
@@ -192,6 +192,16 @@ impl Workload for SumsqWorkload {
             (None, _) => SumsqJob::Loop(Loop { first: 0, n }),
         };
         Ok(Box::new(job))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        vec![CaseInput {
+            option: "input",
+            endings: vec!["npy"],
+            varying: &[],
+            joined: false,
+            headlines: &["sum of squares"],
+        }]
     }
 
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {
