@@ -180,10 +180,9 @@ impl Job for GuyanJob {
                 ));
             }
             warnings.extend(state.no_modes.clone());
-            if let Some(full) = &state.full {
-                if let Some(Counted { there, found }) = full.counted.filter(|counted| counted.there != counted.found) {
-                    warnings.push(format!("{there} modes of the whole lie where {found} were found: some are missing"));
-                }
+            let counted = state.full.as_ref().and_then(|full| full.counted);
+            if let Some(Counted { there, found }) = counted.filter(|counted| counted.there != counted.found) {
+                warnings.push(format!("{there} modes of the whole lie where {found} were found: some are missing"));
             }
         });
         warnings
