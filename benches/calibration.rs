@@ -109,7 +109,7 @@ fn compare(
             let (before, own) = outputs.split_at_mut(i);
             let trace = match step {
                 Step::Kernel(kernel) => exec::run_step(kernel.as_ref(), *rule, backend, &mut own[0], &control),
-                Step::Whole(whole) => exec::run_whole(whole.as_ref(), backend, before, &mut own[0], &control),
+                Step::Whole(whole) => exec::run_whole(whole.as_ref(), *rule, backend, before, &mut own[0], &control),
             };
             seconds += Phases::total(&trace.ok()?.phases);
         }

@@ -1,5 +1,5 @@
-//! Sine and cosine of arrays that fit the caches, at every instruction-set level of this CPU and beside the standard library's:
-//! `cargo bench --bench trig`. One thread.
+//! Sine and cosine of arrays that fit the caches, at every instruction-set level of this CPU and beside the standard
+//! library's: `cargo bench --bench trig`. One thread.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-// Workload sincos: each invocation iterates t = sin t cos t for the columns of one block of a row and adds up what comes out; a
-// workgroup is 64 blocks. Reads side by side with src/workloads/sincos/cpu.rs and `quarter_f32` of
+// Workload sincos: each invocation iterates t = sin t cos t for the columns of one block of a row and adds up what comes
+// out; a workgroup is 64 blocks. Reads side by side with src/workloads/sincos/cpu.rs and `quarter_f32` of
 // src/numeric/trig/polynomial.rs: WGSL's own sin and cos may be off by 2^-11. common/dispatch.wgsl comes before this file.
 
 struct Params {

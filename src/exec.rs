@@ -333,18 +333,23 @@ impl Round<'_, '_> {
     }
 }
 
-/// Lets `whole` solve on the processors of `backend`; `before` are the outputs of the earlier steps.
+/// Lets `whole` solve on the processors of `backend`; `before` are the outputs of the earlier steps. A device, which has none
+/// to lend, runs its WGSL form in chunks, if it has one.
 ///
 /// # Errors
 /// [`Error::Signal`] when `control` was stopped; [`Error::Unavailable`] when the backend is a device; the solve's own.
 pub fn run_whole(
     whole: &dyn Whole,
-    backend: &dyn Backend,
+    rule: ChunkRule,
+    backend: &mut dyn Backend,
     before: &[Output],
     output: &mut Output,
     control: &Control,
 ) -> Result<StepTrace> {
     control.proceed()?;
+    if backend.host().is_err() && whole.gpu().is_ok() {
+        return run_step(whole, rule, backend, output, control);
+    }
     output.reset();
     control.begin(whole.items());
     let start = Instant::now();
@@ -352,7 +357,10 @@ pub fn run_whole(
     let phases = Phases { kernel: start.elapsed().as_secs_f64(), ..Phases::default() };
     control.items_done.store(whole.items(), Ordering::Relaxed);
     control.proceed()?;
-    Ok(StepTrace { phases, ..StepTrace::default() })
+    // Its sums are those of one chunk.
+    let all = Partial { chunk: Chunk::new(0, whole.items()), fold: output.fold };
+    let partials = if whole.fold_words() > 0 { vec![all] } else { Vec::new() };
+    Ok(StepTrace { phases, partials, ..StepTrace::default() })
 }
 
 #[derive(Default)]

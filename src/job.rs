@@ -237,8 +237,8 @@ impl Host<'_> {
 }
 
 /// A step that is one solve on the host and not a function of items, such as a factorization: it is never cut into
-/// chunks and never runs on a device. It describes itself as a kernel does (name, items, work, class, columns); its
-/// [`Kernel::seq`] is not called. Its time is a phase of its own name.
+/// chunks on the host, and runs on a device only where it has a WGSL form of its own, in chunks. It describes itself as a kernel does (name, items, work, class, columns); its
+/// [`Kernel::seq`] is called only to verify, when it has sums. Its time is a phase of its own name.
 pub trait Whole: Kernel {
     /// Does it all. `before` are the outputs of the job's earlier steps, `out` is this step's own.
     ///

@@ -50,6 +50,22 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     count.checked_mul(1 << shift).ok_or_else(|| format!("'{text}' is larger than 2^64 - 1 bytes"))
 }
 
+/// Reads a duration as users type it: seconds (`0.5`, `1e-4`), or a number with `ns`, `us`, `ms` or `s`. At most a day.
+///
+/// # Errors
+/// A message for the user when the text is not a duration.
+pub fn parse_seconds(text: &str) -> Result<f64, String> {
+    let trimmed = text.trim();
+    let (number, scale) = TIME
+        .iter()
+        .find_map(|(scale, unit)| Some((trimmed.strip_suffix(unit)?.trim_end(), *scale)))
+        .unwrap_or((trimmed, 1.0));
+    match number.parse::<f64>() {
+        Ok(value) if (0.0..=86_400.0).contains(&(value * scale)) => Ok(value * scale),
+        _ => Err(format!("'{text}' is not a time of up to a day; write it as 100us, 1ms, 0.5 or 1e-4")),
+    }
+}
+
 /// The units of time.
 const TIME: &[(f64, &str)] = &[(1e-9, "ns"), (1e-6, "us"), (1e-3, "ms"), (1.0, "s")];
 
@@ -108,6 +124,12 @@ pub fn bytes(value: u64) -> String {
 /// A whole number with `_` between groups of three digits, as the command line reads it back.
 #[must_use]
 pub fn grouped(value: u64) -> String {
+    grouped_wide(value.into())
+}
+
+/// As [`grouped`], for sums beyond 64 bits.
+#[must_use]
+pub fn grouped_wide(value: u128) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -171,6 +193,16 @@ mod tests {
         assert_eq!(parse_bytes("1e9"), Ok(1_000_000_000));
         assert!(parse_bytes("lots").is_err());
         assert!(parse_bytes("99999999999T").is_err());
+    }
+
+    #[test]
+    fn times_take_units_and_have_an_end() {
+        assert_eq!(parse_seconds("100us"), Ok(100.0 * 1e-6));
+        assert_eq!(parse_seconds(" 1.5 ms "), Ok(0.0015));
+        assert_eq!((parse_seconds("2s"), parse_seconds("0"), parse_seconds("1e-4")), (Ok(2.0), Ok(0.0), Ok(1e-4)));
+        for wrong in ["", "s", "soon", "-1", "nan", "inf", "86401", "1h", "1e400ns"] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

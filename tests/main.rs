@@ -13,4 +13,5 @@ mod plan;
 mod signals;
 mod sincos;
 mod stress;
+mod sums;
 mod support;

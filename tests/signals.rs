@@ -54,6 +54,8 @@ fn a_signal_ends_a_run_within_a_second_and_nothing_is_written() {
         output.to_str().unwrap(),
     ];
     let pi = ["run", "pi", "--samples", "1e15", "--baseline", "none"];
+    let sumsq = ["run", "sumsq", "--n", "4398046511104", "--baseline", "none"];
+    let deposits = ["run", "deposits", "--deposits", "1e14", "--baseline", "none"];
     // Many short runs: none is predicted to be too long to be measured.
     let compare = [
         "compare",
@@ -67,9 +69,14 @@ fn a_signal_ends_a_run_within_a_second_and_nothing_is_written() {
         "--html",
         output.to_str().unwrap(),
     ];
-    for (args, signal, code) in
-        [(&pi[..], "INT", 130), (&pi, "TERM", 143), (&stress, "INT", 130), (&compare, "INT", 130)]
-    {
+    for (args, signal, code) in [
+        (&pi[..], "INT", 130),
+        (&pi, "TERM", 143),
+        (&stress, "INT", 130),
+        (&compare, "INT", 130),
+        (&sumsq, "INT", 130),
+        (&deposits, "TERM", 143),
+    ] {
         let (got, stderr, took) = interrupt(args, signal, Duration::from_millis(1500));
         assert_eq!(got, code, "{args:?}: {stderr}");
         assert!(stderr.contains("stopped by signal"), "{stderr}");

@@ -88,7 +88,7 @@ fn wrong_options_and_arrays_end_in_their_exit_codes() {
     fails(2, "at least 1", &["--iterations", "0"]);
     fails(2, "2^32", &["--iterations", "4294967296"]);
     fails(2, "at least 1", &["--columns", "0"]);
-    fails(2, "not a whole number", &["--rows", "-3"]);
+    fails(2, "not a whole number", &["--rows", "2.5"]);
     fails(2, ".npy and .csv", &["--rows", "2", "--backend", "cpu", "--output", "out.vtu"]);
     fails(7, "memory", &["--rows", "1e12", "--columns", "1e6"]);
     fails(3, "in.npy", &["--input", &input]);

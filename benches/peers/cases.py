@@ -5,5 +5,6 @@ import guyan
 import kernels
 import reading
 import sincos
+import sums
 
-CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + sincos.CASES
+CASES = kernels.CASES + eigen.CASES + guyan.CASES + reading.CASES + sincos.CASES + sums.CASES

@@ -370,7 +370,13 @@ where
         loop {
             let Some(finished) = lock(&self.state).finished.remove(&teller.next) else { return };
             teller.next += 1;
-            (teller.told)(finished);
+            // Who is told is not ours either.
+            if catch_unwind(AssertUnwindSafe(|| (teller.told)(finished))).is_err() {
+                self.change(|state| {
+                    (state.closed, state.writing_ended) = (true, true);
+                    state.failed.get_or_insert_with(panicked);
+                });
+            }
         }
     }
 

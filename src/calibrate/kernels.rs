@@ -276,7 +276,7 @@ impl Sweep<'_> {
                         exec::run_step(kernel.as_ref(), *rule, worker.as_mut(), &mut own[0], control)?
                     }
                     Step::Whole(whole) => {
-                        exec::run_whole(whole.as_ref(), worker.as_ref(), before, &mut own[0], control)?
+                        exec::run_whole(whole.as_ref(), *rule, worker.as_mut(), before, &mut own[0], control)?
                     }
                 };
                 phases.push(trace.phases);

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Place, Result};
 use crate::formats::source::{Source, write_whole};
 use crate::formats::text::{excerpt, parse_u64};
+use crate::memory::Buffer;
 
 /// An array in C order (the last index runs fastest).
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +69,58 @@ struct Header {
 /// [`Error::Input`]: a broken header, a type that is not real (complex, text, records, objects), a size that does not
 /// match the shape, a 64-bit integer that `f64` cannot hold.
 pub fn read_npy(source: &Source) -> Result<NpyArray> {
+    let (header, data) = open(source)?;
+    let values = convert(&header, data).map_err(|why| source.error(Place::Whole, why))?;
+    let values = match (header.fortran && header.shape.len() > 1, values) {
+        (false, values) => values,
+        (true, NpyValues::F32(values)) => NpyValues::F32(from_fortran(&header.shape, &values)),
+        (true, NpyValues::F64(values)) => NpyValues::F64(from_fortran(&header.shape, &values)),
+    };
+    Ok(NpyArray { shape: header.shape, values })
+}
+
+/// Reads an array of integers, every one exactly, and gives their absolute values in the order of the file: `|-2^63|` fits
+/// in `u64`.
+///
+/// # Errors
+/// As [`read_npy`]; [`Error::Input`] for a type that is not an integer, [`Error::Resource`] when they do not fit in memory.
+pub fn read_npy_magnitudes(source: &Source) -> Result<Buffer<u64>> {
+    let (header, data) = open(source)?;
+    let big = header.big_endian;
+    match header.kind.as_str() {
+        "i1" => integers(data, big, |bytes| i8::from_le_bytes(bytes).unsigned_abs().into()),
+        "u1" => integers(data, big, |bytes| u8::from_le_bytes(bytes).into()),
+        "i2" => integers(data, big, |bytes| i16::from_le_bytes(bytes).unsigned_abs().into()),
+        "u2" => integers(data, big, |bytes| u16::from_le_bytes(bytes).into()),
+        "i4" => integers(data, big, |bytes| i32::from_le_bytes(bytes).unsigned_abs().into()),
+        "u4" => integers(data, big, |bytes| u32::from_le_bytes(bytes).into()),
+        "i8" => integers(data, big, |bytes| i64::from_le_bytes(bytes).unsigned_abs()),
+        "u8" => integers(data, big, u64::from_le_bytes),
+        other => {
+            let why = format!("holds values of type `{other}`; integers are needed, for example int64");
+            Err(source.error(Place::Whole, why))
+        }
+    }
+}
+
+/// As [`map`], into memory that is refused before it runs out: the file may be an eighth of its size.
+fn integers<const N: usize>(data: &[u8], big: bool, value: impl Fn([u8; N]) -> u64 + Sync) -> Result<Buffer<u64>> {
+    let (elements, _) = data.as_chunks::<N>();
+    let mut values = Buffer::zeroed(elements.len(), "the integers of the file")?;
+    values.par_iter_mut().zip(elements).with_min_len(1 << 14).for_each(|(to, bytes)| *to = value(ordered(*bytes, big)));
+    Ok(values)
+}
+
+/// The bytes of a number with the low one first.
+fn ordered<const N: usize>(mut bytes: [u8; N], big: bool) -> [u8; N] {
+    if big {
+        bytes.reverse();
+    }
+    bytes
+}
+
+/// The header of an array and its bytes, as many as the header says.
+fn open(source: &Source) -> Result<(Header, &[u8])> {
     let bytes = source.bytes();
     let whole = |why: String| source.error(Place::Whole, why);
     let Some(rest) = bytes.strip_prefix(b"\x93NUMPY") else {
@@ -102,13 +155,7 @@ pub fn read_npy(source: &Source) -> Result<NpyArray> {
         let why = format!("the shape {:?} needs {declared}, the file holds {}", header.shape, data.len());
         return Err(whole(why));
     }
-    let values = convert(&header, data).map_err(whole)?;
-    let values = match (header.fortran && header.shape.len() > 1, values) {
-        (false, values) => values,
-        (true, NpyValues::F32(values)) => NpyValues::F32(from_fortran(&header.shape, &values)),
-        (true, NpyValues::F64(values)) => NpyValues::F64(from_fortran(&header.shape, &values)),
-    };
-    Ok(NpyArray { shape: header.shape, values })
+    Ok((header, data))
 }
 
 fn convert(header: &Header, data: &[u8]) -> Result<NpyValues, String> {
@@ -133,14 +180,7 @@ fn convert(header: &Header, data: &[u8]) -> Result<NpyValues, String> {
 /// Values from elements of `N` bytes, on all threads.
 fn map<const N: usize, T: Send>(data: &[u8], big: bool, value: impl Fn([u8; N]) -> T + Sync) -> Vec<T> {
     let (elements, _) = data.as_chunks::<N>();
-    let of = |bytes: &[u8; N]| {
-        let mut bytes = *bytes;
-        if big {
-            bytes.reverse();
-        }
-        value(bytes)
-    };
-    elements.par_iter().with_min_len(1 << 14).map(of).collect()
+    elements.par_iter().with_min_len(1 << 14).map(|bytes| value(ordered(*bytes, big))).collect()
 }
 
 /// 64-bit integers that `f64` holds exactly.
@@ -382,6 +422,28 @@ mod tests {
 
     fn values(descr: &str, shape: &str, data: &[u8]) -> Vec<f64> {
         read(npy(descr, "False", shape, data)).unwrap().values.into_f64()
+    }
+
+    #[test]
+    fn magnitudes_of_every_integer_type_are_exact() {
+        let read = |descr: &str, data: &[u8]| {
+            let source = Source::from_bytes("a.npy", npy(descr, "False", "(1,)", data));
+            read_npy_magnitudes(&source).map(|values| values.to_vec())
+        };
+        assert_eq!(read("'<i8'", &i64::MIN.to_le_bytes()).unwrap(), [1 << 63]);
+        assert_eq!(read("'>i8'", &(-(1i64 << 53) - 1).to_be_bytes()).unwrap(), [(1 << 53) + 1]);
+        assert_eq!(read("'<u8'", &u64::MAX.to_le_bytes()).unwrap(), [u64::MAX]);
+        assert_eq!(read("'|i1'", &[0x80]).unwrap(), [128]);
+        assert_eq!(read("'|u1'", &[0x80]).unwrap(), [128]);
+        assert_eq!(read("'>i2'", &(-2i16).to_be_bytes()).unwrap(), [2]);
+        assert_eq!(read("'<u2'", &[1, 2]).unwrap(), [513]);
+        assert_eq!(read("'<i4'", &i32::MIN.to_le_bytes()).unwrap(), [1 << 31]);
+        assert_eq!(read("'<u4'", &u32::MAX.to_le_bytes()).unwrap(), [u64::from(u32::MAX)]);
+        let refused = read("'<f8'", &[0; 8]).unwrap_err();
+        assert!(refused.exit_code() == 3 && refused.to_string().contains("integers are needed"), "{refused}");
+        let columns = npy("'|u1'", "True", "(2, 2)", &[1, 2, 3, 4]);
+        let found = read_npy_magnitudes(&Source::from_bytes("a.npy", columns)).unwrap();
+        assert_eq!(&found[..], [1, 2, 3, 4], "the order of the file");
     }
 
     #[test]

@@ -107,11 +107,13 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(device: &Device, capacity: u64) -> Result<Self> {
+        // `COPY_DST`: it may have to be cleared.
+        let written = Usage::STORAGE | Usage::COPY_DST;
         if device.maps_directly() {
-            let kernel = device.buffer("output", capacity, Usage::STORAGE | Usage::MAP_READ, false)?;
+            let kernel = device.buffer("output", capacity, written | Usage::MAP_READ, false)?;
             return Ok(Self { kernel, staging: None, capacity });
         }
-        let kernel = device.buffer("output", capacity, Usage::STORAGE | Usage::COPY_SRC, false)?;
+        let kernel = device.buffer("output", capacity, written | Usage::COPY_SRC, false)?;
         let staging = device.buffer("output", capacity, Usage::COPY_DST | Usage::MAP_READ, false)?;
         Ok(Self { kernel, staging: Some(staging), capacity })
     }

@@ -284,6 +284,9 @@ impl<'r, 'w> Stream<'r, 'w> {
             for (input, s) in streamed {
                 input.record(&mut encoder, chunk.len() * s.bytes_per_item as u64);
             }
+            if let GpuOutput::Shared { .. } = slot.output {
+                encoder.clear_buffer(&output.kernel, 0, Some(bytes.next_multiple_of(4)));
+            }
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                 label: Some(doing),
                 timestamp_writes: set.stamps.as_ref().map(|stamps| wgpu::ComputePassTimestampWrites {
@@ -385,9 +388,14 @@ impl<'r, 'w> Stream<'r, 'w> {
                     }
                     self.host.download += begin.elapsed().as_secs_f64();
                 }
-                GpuOutput::Partials { words } => {
+                GpuOutput::Partials { words } | GpuOutput::Shared { words } => {
                     // Workgroups without work fill up the last row of the dispatch; they have no say.
-                    let groups = flight.geometry.invocations.div_ceil(self.slot.workgroup) as usize;
+                    let groups = match self.slot.output {
+                        GpuOutput::Partials { .. } => {
+                            flight.geometry.invocations.div_ceil(self.slot.workgroup) as usize
+                        }
+                        _ => 1,
+                    };
                     let partials = bytemuck::pod_collect_to_vec::<u8, u32>(&view[..groups * words as usize * 4]);
                     self.host.download += begin.elapsed().as_secs_f64();
                     let fold = Instant::now();
@@ -421,6 +429,7 @@ fn output_bytes(kernel: &dyn Kernel, slot: &GpuSlot<'_>, chunk: Chunk, geometry:
             chunk.len().saturating_mul(item)
         }
         GpuOutput::Partials { words } => geometry.all_groups() * u64::from(words) * 4,
+        GpuOutput::Shared { words } => u64::from(words) * 4,
     }
 }
 

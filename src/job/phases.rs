@@ -35,7 +35,7 @@ struct StepTime {
 
 impl StepTimes {
     /// The most steps that are told apart; the times of further ones are added to the last.
-    pub const MOST: usize = 8;
+    pub const MOST: usize = 12;
 
     /// Adds the time of the step `name`; `chunked` when it ran as chunks.
     pub fn add(&mut self, name: &'static str, seconds: f64, chunked: bool) {

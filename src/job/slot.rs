@@ -134,4 +134,10 @@ pub enum GpuOutput {
         /// u32 words per workgroup.
         words: u32,
     },
+    /// `words` u32 that all workgroups of a dispatch share and add to atomically, zero before it; handed to
+    /// [`super::Kernel::fold_gpu`].
+    Shared {
+        /// u32 words of the dispatch.
+        words: u32,
+    },
 }

@@ -279,9 +279,10 @@ impl Findings {
         if end != items {
             self.bad(|| format!("{item}s {end}..{items} are in no chunk"));
         }
-        for (word, total) in pair.output.fold.iter().enumerate().take(pair.kernel.fold_words()) {
-            let sum: u128 = partials.iter().map(|partial| u128::from(partial.fold[word])).sum();
-            if sum != u128::from(*total) {
+        let mut sums = [0; FOLD_WORDS];
+        partials.iter().for_each(|partial| pair.kernel.merge_fold(&mut sums, &partial.fold));
+        for (word, (total, sum)) in pair.output.fold.iter().zip(sums).enumerate().take(pair.kernel.fold_words()) {
+            if sum != *total {
                 self.bad(|| format!("{}: sum {word} is {total}, but its chunks add up to {sum}", pair.kernel.name()));
             }
         }
@@ -393,7 +394,7 @@ impl Findings {
             self.checked += chunk.len();
             for (word, (is, should)) in fold.into_iter().zip(should).enumerate().take(pair.kernel.fold_words()) {
                 self.values += 1;
-                let deviation = should.abs_diff(u128::from(is)) as f64;
+                let deviation = should.abs_diff(is) as f64;
                 if self.worst.is_none_or(|(largest, _)| deviation > largest) {
                     self.worst = Some((deviation, 0.0));
                 }
@@ -431,7 +432,7 @@ fn recompute_sums(
     chunks: &[Chunk],
     threads: usize,
     control: &Control,
-) -> Result<Vec<[u128; FOLD_WORDS]>> {
+) -> Result<Vec<[u64; FOLD_WORDS]>> {
     let (length, grain) = (PIECE / select::cost(pair.reference), pair.reference.grain());
     let pieces = chunks.iter().enumerate().flat_map(|(i, c)| select::pieces(*c, length, grain).map(move |p| (i, p)));
     let worth: f64 = chunks.iter().map(|chunk| (chunk.len() as f64 / length).ceil()).sum();
@@ -445,11 +446,7 @@ fn recompute_sums(
             let part = control.proceed().and_then(|()| pair.recompute(piece));
             let mut sums = sums.lock().expect("no thread panicked");
             match (&mut *sums, part) {
-                (Ok(sums), Ok((_, fold))) => {
-                    for (sum, word) in sums[chunk].iter_mut().zip(fold) {
-                        *sum += u128::from(word);
-                    }
-                }
+                (Ok(sums), Ok((_, fold))) => pair.reference.merge_fold(&mut sums[chunk], &fold),
                 (slot @ Ok(_), Err(error)) => *slot = Err(error),
                 (Err(_), _) => break,
             }

@@ -239,6 +239,9 @@ pub fn chunk_rule(kernel: &dyn Kernel, slot: &GpuSlot<'_>, limits: &DeviceLimits
         groups = groups.min(fit);
         fixed = fixed.saturating_add(budget);
     }
+    if let GpuOutput::Shared { words } = slot.output {
+        fixed = fixed.saturating_add(u64::from(words) * 4 * IN_FLIGHT);
+    }
     let dispatch = groups.saturating_mul(u64::from(slot.workgroup)).saturating_mul(share);
     if dispatch < least {
         return Err(Misfit::Dispatch { required: least, max: dispatch });

@@ -318,7 +318,8 @@ fn run(row: Row, items: u64) -> Run {
     run.kernel_samples = samples.iter().map(Phases::computing).collect();
     let warm: Vec<f64> = samples.iter().map(|s| s.total() - s.open - s.compile).collect();
     run.seconds = Summary::of(&run.samples);
-    run.kernel_seconds = Summary::of(&run.kernel_samples);
+    // A job of whole solves has no kernel.
+    run.kernel_seconds = Summary::of(&run.kernel_samples).filter(|s| s.min > 0.0);
     run.warm_seconds = Summary::of(&warm);
     run.device_seconds = row.device_seconds;
     let median = stats::middle(&run.samples).map(|[a, b]| half(&sum(&whole[a], &whole[b])));

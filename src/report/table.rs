@@ -104,14 +104,14 @@ fn times(out: &mut String, report: &Report, style: Style) {
         };
         let mut cells: Vec<Cell> =
             vec![run.backend.as_str().into(), run.threads.to_string().into(), run.precision.name().into()];
-        match (run.seconds, run.kernel_seconds) {
-            (Some(all), Some(kernel)) => cells.extend([
+        match run.seconds {
+            Some(all) => cells.extend([
                 seconds_range(all.median, all.low, all.high).into(),
                 all.n.to_string().into(),
-                seconds(kernel.median).into(),
+                run.kernel_seconds.map_or_else(|| "-".into(), |kernel| seconds(kernel.median).into()),
                 run.items_per_second.map_or_else(|| "-".into(), |rate| si(rate).into()),
             ]),
-            _ => cells.extend(["void".into(), "-".into(), "-".into(), "-".into()]),
+            None => cells.extend(["void".into(), "-".into(), "-".into(), "-".into()]),
         }
         cells.push(verified);
         grid.row(cells);
@@ -225,28 +225,54 @@ pub(super) fn phase_names(report: &Report) -> Vec<&'static str> {
     phase_list(&first).into_iter().map(|(name, _)| name).collect()
 }
 
+/// Spaces between two columns of a grid.
+const GAP: usize = 2;
+
+/// Phases side by side, a backend a line; below each other where a line would be too long.
 fn phases(out: &mut String, report: &Report, style: Style) {
-    let mut headings = vec!["phases".to_string()];
-    headings.extend(phase_names(report).iter().map(|name| format!("-{name}")));
-    headings.push("limit that binds".into());
-    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let mut grid = Grid::new(style, &headings);
-    let mut any = false;
-    for run in &report.runs {
-        let Some(row) = &run.phases else { continue };
-        any = true;
-        let mut cells: Vec<Cell> = vec![run.backend.as_str().into()];
-        cells.extend(phase_list(row).iter().map(|(_, value)| -> Cell {
+    // Backends with their phases and limits, as text.
+    let rows = report.runs.iter().filter_map(|run| {
+        let mut cells = vec![run.backend.clone()];
+        cells.extend(phase_list(run.phases.as_ref()?).iter().map(|(_, value)| {
             // A phase that a backend does not have is not a fast one.
-            if *value == 0.0 { "-".into() } else { seconds(*value).into() }
+            if *value == 0.0 { "-".to_string() } else { seconds(*value) }
         }));
-        cells.push(limit(run.limit.as_ref()).into());
-        grid.row(cells);
+        cells.push(limit(run.limit.as_ref()));
+        Some(cells)
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return;
     }
-    if any {
-        out.push('\n');
-        grid.write(out);
-    }
+    let names = phase_names(report);
+    let labels = || ["phases"].into_iter().chain(names.iter().copied()).chain(["limit that binds"]);
+    let texts = |cells: &[String]| cells.iter().map(|cell| cell.as_str().into()).collect();
+    let widest = |(at, name): (usize, &str)| {
+        let cells = rows.iter().filter_map(|cells| cells.get(at)).map(|cell| cell.chars().count());
+        cells.chain([name.len()]).max().unwrap_or(0) + GAP
+    };
+    let grid = if labels().enumerate().map(widest).sum::<usize>() <= WIDTH + GAP {
+        let headings: Vec<String> = labels().map(|name| format!("-{name}")).collect();
+        let mut headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+        // The first and the last column are words.
+        for at in [0, headings.len() - 1] {
+            headings[at] = &headings[at][1..];
+        }
+        let mut grid = Grid::new(style, &headings);
+        rows.iter().for_each(|cells| grid.row(texts(cells)));
+        grid
+    } else {
+        let headings: Vec<String> = rows.iter().map(|cells| format!("-{}", cells[0])).collect();
+        let headings: Vec<&str> = ["phases"].into_iter().chain(headings.iter().map(String::as_str)).collect();
+        let mut grid = Grid::new(style, &headings);
+        for (at, name) in labels().enumerate().skip(1) {
+            let cells: Vec<String> = rows.iter().filter_map(|cells| cells.get(at)).cloned().collect();
+            grid.row([vec![name.into()], texts(&cells)].concat());
+        }
+        grid
+    };
+    out.push('\n');
+    grid.write(out);
 }
 
 /// `bandwidth 34 %`, or `not measured`.

@@ -97,6 +97,38 @@ fn one_backend_alone() {
 }
 
 #[test]
+fn many_phases_stand_below_each_other_and_whole_solves_have_no_kernel() {
+    let mut cpu = samples::cpu();
+    for sample in &mut cpu.samples {
+        sample.kernel = 0.0;
+        for name in ["order", "analyse", "factor", "substitute", "reduce", "whole_modes", "reduced_modes"] {
+            sample.steps.add(name, 1e-3, false);
+        }
+    }
+    let mut inputs = samples::inputs(vec![cpu]);
+    inputs.baselines.clear();
+    let report = build(inputs);
+    assert!(report.runs[0].kernel_seconds.is_none());
+    check_layout(&report);
+    let text = table::table(&report, PLAIN);
+    insta::assert_snapshot!(&text[text.find("phases").unwrap()..text.find("verified cpu").unwrap()], @r"
+    phases                     cpu
+    ------------------------------
+    open                    200 us
+    order                  1.00 ms
+    analyse                1.00 ms
+    factor                 1.00 ms
+    substitute             1.00 ms
+    reduce                 1.00 ms
+    whole_modes            1.00 ms
+    reduced_modes          1.00 ms
+    merge                        -
+    verify                 2.10 ms
+    limit that binds  not measured
+    ");
+}
+
+#[test]
 fn a_failed_verification_voids_times_and_speedups() {
     let report = failed();
     check_layout(&report);

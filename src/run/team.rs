@@ -175,7 +175,7 @@ impl Team {
                         seconds = (seconds - of_it).max(0.0);
                     }
                 }
-                trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)));
+                trace.phases.steps.add(name, seconds, matches!(step, Step::Kernel(_)) || trace.chunks > 0);
             }
             phases.add(&trace.phases);
             traces.push(trace);
@@ -198,9 +198,12 @@ impl Team {
         let kernel = match step {
             Step::Kernel(kernel) => kernel,
             Step::Whole(whole) => {
-                let host = self.members.iter().find(|member| member.backend.facts().adapter.is_none());
-                let host = host.or(self.members.first()).expect("a team has members");
-                return exec::run_whole(whole.as_ref(), host.backend.as_ref(), before, own, control);
+                let host = self.members.iter().position(|member| member.backend.facts().adapter.is_none()).unwrap_or(0);
+                let Some(cut) = cuts[host] else {
+                    return Err(Error::Internal(format!("{} is cut for nobody", whole.name())));
+                };
+                let backend = self.members[host].backend.as_mut();
+                return exec::run_whole(whole.as_ref(), cut.rule, backend, before, own, control);
             }
         };
         let mut places = Vec::with_capacity(self.members.len());

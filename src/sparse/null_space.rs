@@ -5,12 +5,13 @@
 //! a vector outside of it loses a factor `s / lambda` in each step.
 
 use faer::linalg::solvers::Qr;
-use faer::{Mat, MatRef, Side};
+use faer::{Mat, MatRef, Par};
 
 use super::Matrix;
 use super::blocks::add_transposed_product;
 use super::factor::Singular;
 use crate::error::{Error, Result};
+use crate::numeric::eigen::symmetric_pairs;
 
 /// Vectors of the block: a structure that falls apart in four pieces has 24 rigid-body modes.
 pub(super) const BLOCK: usize = 30;
@@ -59,10 +60,7 @@ pub(super) fn look(matrix: &Matrix, norm: f64, mut solve: impl FnMut(&mut [f64])
     let mut product = super::assemble::zeros::<f64>(n * size, "the null space")?;
     add_transposed_product(1.0, matrix, &flat, &mut product, size);
     let small = block.transpose() * MatRef::from_column_major_slice(&product, n, size);
-    let decomposed = small
-        .self_adjoint_eigen(Side::Lower)
-        .map_err(|e| Error::Model(format!("the matrix is too badly scaled to be factored: {e:?}")))?;
-    let values = decomposed.S().column_vector();
+    let (values, vectors) = symmetric_pairs(small.as_ref(), Par::Seq)?;
     if values[0] < -ZERO.max(0.01 * SHIFT) * norm {
         return Ok(Verdict::Indefinite);
     }
@@ -70,7 +68,7 @@ pub(super) fn look(matrix: &Matrix, norm: f64, mut solve: impl FnMut(&mut [f64])
     if null == 0 {
         return Ok(Verdict::Definite);
     }
-    let modes = block * decomposed.U().subcols(0, null);
+    let modes = block * vectors.subcols(0, null);
     // The row that the null space moves most: the largest diagonal entry of its projector.
     let motion = |row: usize| (0..null).map(|k| modes[(row, k)].powi(2)).sum::<f64>();
     let row =

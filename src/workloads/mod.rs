@@ -8,12 +8,15 @@ use clap::{Arg, ArgMatches};
 use crate::error::{Error, Result};
 use crate::job::Job;
 
+pub mod deposits;
 pub mod eigen;
 pub mod guyan;
 pub mod map;
 pub mod pi;
+mod saved;
 pub mod sincos;
 pub mod stress;
+pub mod sumsq;
 
 /// A kernel as `hetero list` shows it.
 pub struct KernelInfo {
@@ -127,7 +130,9 @@ pub static WORKLOADS: &[&dyn Workload] = &[
     &stress::StressWorkload,
     &guyan::GuyanWorkload,
     &eigen::EigenWorkload,
+    &sumsq::SumsqWorkload,
     &sincos::SincosWorkload,
+    &deposits::DepositsWorkload,
     &map::MapWorkload,
 ];
 

@@ -159,21 +159,21 @@ fn what_stops_all_stops_the_lanes_and_what_was_computed_is_written() {
 
 #[test]
 fn a_panic_in_any_stage_is_an_internal_error_and_no_hang() {
-    for stage in 0..4 {
+    for stage in 0..5 {
         let panics = |at: usize, case: usize| {
             assert!(at != stage || case != 2, "on purpose");
             Ok(case)
         };
         let control = Control::default();
         let ended = match stage {
-            3 => {
-                let cases = (0..9).inspect(|case| assert!(*case != 2, "on purpose"));
+            3 | 4 => {
+                let cases = (0..9).inspect(|case| assert!(stage != 3 || *case != 2, "on purpose"));
                 let stages = Stages {
                     bytes: &|_: &usize| 0,
                     read: &|_, case| Ok(case),
                     compute: &mut |_, case: usize| Ok(case),
                     write: &|_, case| Ok(case),
-                    told: &mut |_: Finished<usize>| {},
+                    told: &mut |finished: Finished<usize>| assert!(stage != 4 || finished.index != 2, "on purpose"),
                 };
                 run(cases, stages, LIMITS, &control)
             }

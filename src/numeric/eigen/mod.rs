@@ -17,8 +17,9 @@ mod eight;
 pub mod francis;
 mod general;
 pub mod hessenberg;
+pub(crate) mod semidefinite;
 mod symmetric;
-pub(crate) use symmetric::by_qr;
+pub(crate) use symmetric::symmetric_pairs;
 
 #[cfg(test)]
 mod tests;

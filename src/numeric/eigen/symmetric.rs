@@ -1,13 +1,35 @@
 //! Symmetric matrices: faer's tridiagonal reduction and QR iteration.
 
+use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, SelfAdjointEvdParams, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::{Auto, MatMut, MatRef, Par, Spec, diag::DiagMut};
+use faer::{Auto, Mat, MatMut, MatRef, Par, Spec, diag::DiagMut};
 
 use super::{Failure, Pairs, Scratch, deliver, power_of_two, stack};
+use crate::error::{self, Error};
+
+/// The eigenvalues of a symmetric `a`, rising, and its eigenvectors, one a column, of norm 1. Reads the lower triangle.
+///
+/// # Errors
+/// [`Error::Model`] when the iteration does not converge, as with entries that are not finite; [`Error::Resource`] for
+/// too little memory.
+pub(crate) fn symmetric_pairs(a: MatRef<'_, f64>, par: Par) -> error::Result<(Vec<f64>, Mat<f64>)> {
+    let n = a.nrows();
+    let (mut values, mut vectors) = (vec![0.0; n], Mat::zeros(n, n));
+    if n == 0 {
+        return Ok((values, vectors));
+    }
+    let need = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, par, by_qr());
+    let bytes = need.unaligned_bytes_required() as u64;
+    let mut memory = MemBuffer::try_new(need).map_err(|_| Error::memory("a symmetric eigenproblem", bytes))?;
+    let (stack, diagonal) = (MemStack::new(&mut memory), DiagMut::from_slice_mut(&mut values));
+    self_adjoint_evd(a, diagonal, Some(vectors.as_mut()), par, stack, by_qr())
+        .map_err(|_| Error::Model(format!("a symmetric eigenproblem of order {n} did not converge")))?;
+    Ok((values, vectors))
+}
 
 /// QR iteration whatever the order. From order 128 on faer 0.24 would divide and conquer, which loses half of the digits:
 /// eigenvalues of a pencil of order 300 were wrong by 1e-10 of the largest.
-pub(crate) fn by_qr() -> Spec<SelfAdjointEvdParams, f64> {
+fn by_qr() -> Spec<SelfAdjointEvdParams, f64> {
     let usual = <SelfAdjointEvdParams as Auto<f64>>::auto();
     SelfAdjointEvdParams { recursion_threshold: usize::MAX, ..usual }.into()
 }

@@ -1,5 +1,6 @@
-//! The reference of the tests: sine and cosine by integers of 1408 bits, slow and plain. It shares no code and no constant with what
-//! it judges: pi comes from Machin's formula, the multiple of pi/2 is taken off by doubling, the rest is Taylor's series.
+//! The reference of the tests: sine and cosine by integers of 1408 bits, slow and plain. It shares no code and no constant
+//! with what it judges: pi comes from Machin's formula, the multiple of pi/2 is taken off by doubling, the rest is Taylor's
+//! series.
 
 use std::cmp::Ordering;
 use std::sync::LazyLock;

@@ -1,7 +1,7 @@
 //! Sine and cosine as vector code, for every f64 and f32: at most 1 ulp from the exact value, whatever the argument.
 //!
-//! A unit in the last place (ulp) is that of the exact value's binade. Where the error comes from is added up beside each part:
-//! - `reduce` takes a multiple of pi/2 off, to `|r| <= pi/4` in two f64; its error is below 2^-60 ulp;
+//! A unit in the last place (ulp) is that of the exact value's binade. What the error is made of stands beside each part:
+//! - `reduce` takes a multiple of pi/2 off, to `|r| <= pi/4` in two f64; its error is below 2^-15 ulp;
 //! - `polynomial::quarter` then errs by at most 0.97 ulp (sine) and 0.88 ulp (cosine), on every instruction set;
 //! - which of the two, and its sign, is chosen by the quadrant, exactly.
 //!
@@ -21,23 +21,35 @@ mod exact;
 mod tests;
 
 pub(crate) use polynomial::{half, quarter_f32};
-pub(crate) use reduce::reduce;
+pub(crate) use reduce::{NEAR, reduce};
 
 /// Numbers that are worked on at a time: four AVX-512 registers of f64, enough to hide the latency of a chain.
 const LANES: usize = 32;
+
+/// What `(sin r, cos r)` are for `x = k pi/2 + r`.
+#[inline(always)]
+fn turned(x: f64, k: u64, (s, c): (f64, f64)) -> (f64, f64) {
+    let (s, c) = if k & 1 == 0 { (s, c) } else { (c, s) };
+    let sin = f64::from_bits(s.to_bits() ^ (k & 2) << 62);
+    let cos = f64::from_bits(c.to_bits() ^ (k.wrapping_add(1) & 2) << 62);
+    // A sum that is zero has lost its sign.
+    (if x == 0.0 { x } else { sin }, cos)
+}
+
+/// Sine and cosine of a number of at most [`NEAR`], for loops of other kinds than [`sin_cos_block`].
+#[inline(always)]
+pub(crate) fn near<const FMA: bool>(x: f64) -> (f64, f64) {
+    let (k, high, low) = reduce::near::<FMA>(x);
+    turned(x, k, polynomial::quarter::<FMA>(high, low))
+}
 
 /// Sine and cosine of `N` numbers.
 #[inline(always)]
 pub(crate) fn sin_cos_block<const FMA: bool, const N: usize>(x: &[f64; N], sin: &mut [f64; N], cos: &mut [f64; N]) {
     let reduced = reduce::<FMA, N>(x);
     for i in 0..N {
-        let (s, c) = polynomial::quarter::<FMA>(reduced.high[i], reduced.low[i]);
-        let k = reduced.quadrant[i];
-        let (s, c) = if k & 1 == 0 { (s, c) } else { (c, s) };
-        let s = f64::from_bits(s.to_bits() ^ (k & 2) << 62);
-        // A sum that is zero has lost its sign.
-        sin[i] = if x[i] == 0.0 { x[i] } else { s };
-        cos[i] = f64::from_bits(c.to_bits() ^ (k.wrapping_add(1) & 2) << 62);
+        let both = polynomial::quarter::<FMA>(reduced.high[i], reduced.low[i]);
+        (sin[i], cos[i]) = turned(x[i], reduced.quadrant[i], both);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sine and cosine of small arguments: near-minimax polynomials in `z = t^2`, from `scripts/trig-coefficients.py`.
 //!
-//! `sin t = t + t z S(z)`, `cos t = 1 + z (-1/2 + z D(z))`; a Horner chain each. The error of the rounded coefficients against the
-//! functions, relative for the sine and absolute for the cosine, stands beside each set; it holds up to 1e-6 past the range.
+//! `sin t = t + t z S(z)`, `cos t = 1 + z (-1/2 + z D(z))`; a Horner chain each. The error of the rounded coefficients,
+//! relative for the sine and absolute for the cosine, stands beside each set; it holds up to 1e-6 past the range.
 
 use crate::simd::{mul_add, mul_add_f32};
 
@@ -53,8 +53,8 @@ fn horner_f32<const FMA: bool, const N: usize>(c: &[f32; N], z: f32) -> f32 {
     c[..N - 1].iter().rev().fold(c[N - 1], |sum, c| mul_add_f32::<FMA>(sum, z, *c))
 }
 
-/// `(sin, cos)` of `r + low` for `|r| <= pi/4` and `|low|` at most half a unit in the last place of `r`: within 0.97 and
-/// 0.88 ulp, fused or not.
+/// `(sin, cos)` of `r + low` for `|r| <= pi/4` and `|low|` at most half a unit in the last place of `r`, or 2^-76: within
+/// 0.97 and 0.88 ulp, fused or not.
 ///
 /// In units of `u = 2^-53`. Sine: what is added to `r` is at most `z/6 <= 0.103` of it and errs by at most 5.1 u of itself
 /// (z, r z, S, the product, the sum), that is 0.53 u of r; the polynomial adds 0.06 u, what `low` leaves out 0.02 u. In all
@@ -86,8 +86,8 @@ pub(crate) fn half<const FMA: bool>(t: f64) -> (f64, f64) {
     (sin, cos)
 }
 
-/// [`half`] in single precision, for `|t| <= pi/4`: within 0.89 and 0.94 ulp when fused, or when `|t| <= 1/2`. Not fused, the
-/// cosine is within 1.2 ulp above 1/2.
+/// [`half`] in single precision, for `|t| <= pi/4`: within 0.89 and 0.94 ulp when fused, or when `|t| <= 1/2`. Not fused,
+/// the cosine is within 1.2 ulp above 1/2.
 ///
 /// In units of `u = 2^-24`, at pi/4 and at 1/2. Sine: 4.1 u of `z/6` (0.33 and 0.18 ulp), the polynomial 0.06, the sum 0.5.
 /// Cosine: rounding `z` 0.25 and 0.06, `-1/2 + z D` 0.18 and 0.07, the product, when it is rounded, 0.25 and 0.06, the

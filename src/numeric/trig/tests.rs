@@ -155,8 +155,8 @@ fn polynomials_on_their_ranges_are_within_their_bounds() {
     }
 }
 
-/// f32 against the standard library in f64, whose error is 2^-28 ulp of f32: the worst of all numbers whose bits are in `range`
-/// and step by `step`.
+/// f32 against the standard library in f64, whose error is 2^-28 ulp of f32: the worst of the numbers whose bits are every
+/// `step`th of `range`.
 fn worst_f32(simd: Simd, range: std::ops::Range<u64>, step: usize) -> f64 {
     let mut worst = 0.0_f64;
     let bits: Vec<u32> = range.step_by(step).map(|bits| bits as u32).collect();

@@ -258,6 +258,7 @@ proptest! {
             let output = match slot.output {
                 GpuOutput::Columns => items * column_bytes(&shape, &slot).unwrap(),
                 GpuOutput::Partials { words } => shape_of.all_groups() * u64::from(words) * 4,
+                GpuOutput::Shared { words } => u64::from(words) * 4,
             };
             prop_assert!(output <= limits.max_binding);
             bytes += output;

@@ -20,9 +20,10 @@ impl Sweep {
         let passes = format!("{} {}", self.rules.passes, if self.rules.passes == 1 { "pass" } else { "passes" });
         vec![
             format!(
-                "{count}, in {passes} over all rows, each after {warm_up} warm-up; all are kept. Each time is their median \
-                 with an interval from order statistics that covers the true median with at least 95 % (fewer than 6 \
-                 runs: less, see coverage in the JSON form), whatever the distribution."
+                "{count}, in {passes} over all rows, each after {warm_up} warm-up unless the first run takes {}; all are \
+                 kept. Each time is their median with an interval from order statistics that covers the true median with \
+                 at least 95 % (fewer than 6 runs: less, see coverage in the JSON form), whatever the distribution.",
+                seconds(sampler::WORTH_WARMING)
             ),
             "Every row was verified: sampled items were recomputed by the one-thread f64 reference, and the workload's \
              independent check was made. A row that fails has no times."

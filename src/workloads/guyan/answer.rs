@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::job::GuyanJob;
+use super::lanczos::Counted;
 use super::pencil::{frequency, roundoff};
-use super::reduce::{LAMBDA, MODES, REDUCE};
+use super::reduce::MODES;
 use crate::job::{Answer, Output};
 use crate::sparse::{Method, Ordering};
 use crate::units;
@@ -15,12 +16,11 @@ const SHOWN: usize = 12;
 /// The natural frequencies of the reduced model in Hz, ascending; `None` without a mass matrix or modes.
 pub(super) fn reduced_frequencies(job: &GuyanJob, outputs: &[Output]) -> Option<Vec<f64>> {
     let found = job.has_modes() && job.read(|state| state.no_modes.is_none());
-    found.then(|| frequencies(outputs[REDUCE].column(LAMBDA)))
+    found.then(|| frequencies(job.reduced_values(outputs), job.read(|state| state.zero)))
 }
 
-/// The frequencies of eigenvalues.
-fn frequencies(values: &[f64]) -> Vec<f64> {
-    let zero = roundoff(values);
+/// The frequencies of eigenvalues with the roundoff `zero`.
+fn frequencies(values: &[f64], zero: f64) -> Vec<f64> {
     values.iter().map(|value| frequency(*value, zero)).collect()
 }
 
@@ -77,18 +77,27 @@ pub(super) fn answer(job: &GuyanJob, outputs: &[Output]) -> Answer {
     line("condition of K_ss", format!("about {:.1e}, {sign}", facts.condition));
     if let Some(reduced) = &reduced {
         line("frequencies [Hz]", listed(reduced));
+        let infinite = model.masters() - reduced.len();
+        json.insert("infinite_frequencies".into(), json!(infinite));
+        if infinite > 0 {
+            line("without mass", format!("{infinite} motions of the masters: they follow the others"));
+        }
     }
     if let Some(output) = outputs.get(MODES) {
-        let whole: Vec<f64> = frequencies(output.column(0));
+        let whole: &[f64] = output.column(0);
+        let whole = frequencies(whole, roundoff(whole));
         json.insert("full_frequencies_hz".into(), json!(whole));
         line("of the whole [Hz]", listed(&whole));
         let full = job.read(|state| state.full.clone());
         if let Some(full) = full {
-            json.insert("full_counted".into(), json!(full.counted));
+            json.insert("full_counted".into(), json!(full.counted.map(|counted| counted.there)));
             let count = match full.counted {
-                Some(n) if n == full.values.len() => format!("{n} by inertia: none is missing"),
-                Some(n) => format!("{n} by inertia, {} found", full.values.len()),
-                None => "not counted: two lie too close together".into(),
+                Some(Counted { there, found }) if there != found => format!("{there} by inertia, {found} found"),
+                Some(Counted { there, .. }) if there < full.values.len() => {
+                    format!("{there} by inertia: none of them is missing; the next lie too close together")
+                }
+                Some(Counted { there, .. }) => format!("{there} by inertia: none is missing"),
+                None => "not counted: they lie too close together".into(),
             };
             line("modes of the whole", count);
         }

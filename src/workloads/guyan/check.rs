@@ -12,11 +12,11 @@ use rayon::prelude::*;
 use serde_json::json;
 
 use super::job::GuyanJob;
-use super::reduce::{K_RED, LAMBDA, M_RED, MODES, REDUCE, SOLVE};
+use super::reduce::{K_RED, M_RED, MODES, REDUCE, SOLVE};
 use crate::error::Result;
 use crate::job::{Answer, Check, Output};
 use crate::numeric::philox::Philox;
-use crate::sparse::{Blocks, Matrix};
+use crate::sparse::{Blocks, Matrix, norm_1};
 
 /// The limit of every normalised quantity.
 const LIMIT: f64 = 30.0;
@@ -109,8 +109,10 @@ pub(super) fn certify(job: &GuyanJob, outputs: &[Output]) -> Result<Certificate>
     if let Some(mass) = &model.mass {
         others.push(("congruence of M_red", mass_congruence(mass, x, &q, reduced.column(M_RED))));
     }
-    if outputs.len() > MODES && job.has_modes() && job.read(|state| state.no_modes.is_none()) {
-        others.push(("upper bound of frequencies", upper_bound(reduced.column(LAMBDA), outputs[MODES].column(0))));
+    let values = job.reduced_values(outputs);
+    if outputs.len() > MODES && !values.is_empty() {
+        let roundoff = model.whole.as_ref().map_or(0.0, |(k, m)| norm_1(k) / norm_1(m));
+        others.push(("upper bound of frequencies", upper_bound(values, outputs[MODES].column(0), roundoff)));
     }
     let name = blocks.masters.get(column).map_or_else(String::new, |row| model.row_name(*row as usize));
     Ok(Certificate { residual: normalised, column, relative, others, name })
@@ -286,11 +288,12 @@ fn mass_congruence(blocks: &Blocks, x: &[f64], q: &[f64], reduced: &[f64]) -> f6
     compare(reduced, q, &masters, &most, (m + 2 * s) as f64, 0.0)
 }
 
-/// How far the eigenvalues of the reduced model lie below those of the whole, in units of the slack.
-fn upper_bound(reduced: &[f64], whole: &[f64]) -> f64 {
-    let largest = whole.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+/// How far the eigenvalues of the reduced model lie below those of the whole, in units of the slack. `size` is that of the
+/// matrices, `|K| / |M|`.
+fn upper_bound(reduced: &[f64], whole: &[f64], size: f64) -> f64 {
+    let largest = whole.iter().fold(size, |largest: f64, value| largest.max(value.abs()));
     let below = |(reduced, whole): (&f64, &f64)| {
-        // Of rigid-body modes only the roundoff is known, which is that of the largest value.
+        // Of rigid-body modes only the roundoff is known, which is that of the matrices and of the largest value.
         let unit = UPPER_BOUND_SLACK * whole.abs().max(1e-6 * largest);
         if whole <= reduced { 0.0 } else { (whole - reduced) / unit }
     };

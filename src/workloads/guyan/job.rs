@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::lanczos::Counted;
 use super::model::Model;
-use super::reduce::{MODES, Modes, REDUCE, Reduce};
+use super::reduce::{LAMBDA, MODES, Modes, REDUCE, Reduce};
 use super::solve::{Analyse, FactorStep, Solve};
 use super::{STAYS, answer, check, save};
 use crate::error::{Error, Result};
@@ -35,6 +36,10 @@ pub(super) struct State {
     pub(super) facts: Facts,
     /// Why the frequencies of the reduced model are missing.
     pub(super) no_modes: Option<String>,
+    /// How many modes of the reduced model have a finite frequency: all, unless masters have no mass.
+    pub(super) finite_modes: usize,
+    /// The roundoff of their eigenvalues: what is smaller is a rigid-body mode.
+    pub(super) zero: f64,
     /// What is found about the modes of the whole.
     pub(super) full: Option<super::lanczos::Lowest>,
     /// What the checks of the last run found.
@@ -78,6 +83,12 @@ impl GuyanJob {
     /// Changes the state.
     pub(super) fn write<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The finite eigenvalues of the reduced model, ascending; none where they were not asked for or could not be found.
+    pub(super) fn reduced_values<'o>(&self, outputs: &'o [Output]) -> &'o [f64] {
+        let found = if self.has_modes() { self.read(|state| state.finite_modes) } else { 0 };
+        if found == 0 { &[] } else { &outputs[REDUCE].column(LAMBDA)[..found] }
     }
 
     /// Whether the reduced eigenproblem is solved.
@@ -170,10 +181,8 @@ impl Job for GuyanJob {
             }
             warnings.extend(state.no_modes.clone());
             if let Some(full) = &state.full {
-                let (found, counted) = (full.values.len(), full.counted);
-                if let Some(counted) = counted.filter(|counted| *counted != found) {
-                    warnings
-                        .push(format!("{counted} modes of the whole lie where {found} were found: some are missing"));
+                if let Some(Counted { there, found }) = full.counted.filter(|counted| counted.there != counted.found) {
+                    warnings.push(format!("{there} modes of the whole lie where {found} were found: some are missing"));
                 }
             }
         });

@@ -3,21 +3,29 @@
 
 use std::sync::Arc;
 
-use faer::{Mat, Side};
+use faer::{Mat, Par};
 use rand::RngExt;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
+use crate::numeric::eigen::symmetric_pairs;
 use crate::numeric::philox::Philox;
 use crate::sparse::{Analysis, Factor, Failure, Matrix, Options};
 
-/// Vectors of one block: double modes of symmetric structures come in pairs, and blocks make use of each factor read.
-const BLOCK: usize = 4;
+/// Vectors of one block. It finds no mode more often than it has vectors, but by roundoff: a free body has six modes of
+/// frequency zero.
+const BLOCK: usize = 8;
+
+/// Where modes are found missing the width doubles, up to this: a structure of twenty free bodies.
+const WIDEST: usize = 128;
 
 /// Residual of an eigenpair of the inverted problem, relative to its value, below which it is taken. The error of the
 /// value goes with its square.
 const TOLERANCE: f64 = 1e-9;
+
+/// The projected problem is looked at again when it has grown by this part of its order: its solution takes the cube of it.
+const LOOKS: usize = 16;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,9 +34,18 @@ pub(super) struct Lowest {
     pub(super) values: Vec<f64>,
     /// The shift that made the matrix regular; 0 for a supported structure.
     pub(super) shift: f64,
-    /// How many eigenvalues lie below the point between the last one and the next, by inertia: as many as were found.
-    /// `None` when that was not counted.
-    pub(super) counted: Option<usize>,
+    /// How many eigenvalues lie below a point, by inertia, and how many of `values` do. The point lies behind the last
+    /// one, or in the gap before it where the next is too close. `None` when that could not be counted.
+    pub(super) counted: Option<Counted>,
+}
+
+/// Eigenvalues below a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// There are.
+    pub(super) there: usize,
+    /// Were found.
+    pub(super) found: usize,
 }
 
 /// The `count` lowest eigenvalues of `K phi = lambda M phi`, both symmetric, M positive semidefinite. `scale` is the size of
@@ -38,8 +55,27 @@ pub(super) struct Lowest {
 /// [`Error::Model`] when K is singular even when shifted, or the iteration does not converge; [`Error::Resource`] when
 /// memory does not suffice.
 pub(super) fn lowest(k: &Matrix, m: &Matrix, count: usize, scale: f64, seed: u64, pool: &Pool) -> Result<Lowest> {
+    let mut width = BLOCK;
+    loop {
+        let found = attempt(k, m, count.min(k.rows()), scale, (width, seed), pool)?;
+        let missing = found.counted.is_some_and(|counted| counted.found < counted.there);
+        if !missing || width >= WIDEST.min(k.rows()) {
+            return Ok(found);
+        }
+        width *= 2;
+    }
+}
+
+/// [`lowest`] with blocks of some width.
+fn attempt(
+    k: &Matrix,
+    m: &Matrix,
+    count: usize,
+    scale: f64,
+    (width, seed): (usize, u64),
+    pool: &Pool,
+) -> Result<Lowest> {
     let n = k.rows();
-    let count = count.min(n);
     let (factor, shift) = match factor(k, pool) {
         Ok(factor) => (factor, 0.0),
         Err(Failure::Singular(_)) => {
@@ -49,21 +85,30 @@ pub(super) fn lowest(k: &Matrix, m: &Matrix, count: usize, scale: f64, seed: u64
         }
         Err(Failure::Error(error)) => return Err(error),
     };
-    let found = pool.install(|| iterate(&factor, m, n, count, seed))?;
+    let found = pool.install(|| iterate(&factor, m, count, (width.min(n), seed)))?;
     drop(factor);
     let mut values: Vec<f64> = found.iter().map(|theta| 1.0 / theta + shift).collect();
     values.sort_unstable_by(f64::total_cmp);
     let above = values.get(count).copied();
     values.truncate(count);
-    let counted = match values.last() {
-        Some(last) => {
-            let between = above.map_or(last + 1e-3 * last.abs(), |next| 0.5 * (last + next));
-            // Two modes so close that no point lies safely between them are not counted.
-            if between - last > 1e-9 * last.abs() { below(k, m, between, pool)? } else { None }
-        }
-        None => Some(0),
+    let counted = match point(&values, above, shift.abs()) {
+        Some((point, found)) => below(k, m, point, pool)?.map(|there| Counted { there, found }),
+        None => None,
     };
     Ok(Lowest { values, shift, counted })
+}
+
+/// A point in the last gap of the ascending `values`, or behind them, and how many lie below it. `above` is the next value;
+/// `size` is that of the shift, far above what roundoff makes of rigid-body modes and below the first elastic one. Modes
+/// that agree to nine digits have no gap between them.
+fn point(values: &[f64], above: Option<f64>, size: f64) -> Option<(f64, usize)> {
+    let last = *values.last()?;
+    let next = above.unwrap_or(last + (1e-3 * last.abs()).max(size));
+    let upper = values.iter().skip(1).copied().chain([next]);
+    let gaps: Vec<(f64, f64)> = values.iter().copied().zip(upper).collect();
+    let wide = |(low, high): &(f64, f64)| high - low > (2e-9 * high.abs()).max(1e-3 * size);
+    let at = gaps.iter().rposition(wide)?;
+    Some((0.5 * (gaps[at].0 + gaps[at].1), at + 1))
 }
 
 fn factor(matrix: &Matrix, pool: &Pool) -> Result<Factor, Failure> {
@@ -167,13 +212,14 @@ impl Basis {
 
 /// The largest eigenvalues `theta` of `A^-1 M`, in descending order: at least `count` of them that have converged, and
 /// what else the basis gives.
-fn iterate(factor: &Factor, m: &Matrix, n: usize, count: usize, seed: u64) -> Result<Vec<f64>> {
-    let most = n.min(20 * count + 200);
-    let mut scratch = factor.scratch(BLOCK)?;
-    crate::memory::ensure_available("the Lanczos basis", 16 * (n * (2 * count + 40).min(n)) as u64)?;
+fn iterate(factor: &Factor, m: &Matrix, count: usize, (width, seed): (usize, u64)) -> Result<Vec<f64>> {
+    let n = factor.order();
+    let most = n.min(20 * count + 200 + 4 * width);
+    let mut scratch = factor.scratch(width)?;
+    crate::memory::ensure_available("the Lanczos basis", 16 * (n * (2 * count + 10 * width).min(n)) as u64)?;
     let mut basis = Basis::default();
     let mut rng = Philox::new(seed, 3);
-    let mut block: Vec<f64> = (0..n * BLOCK.min(n)).map(|_| rng.random::<f64>() - 0.5).collect();
+    let mut block: Vec<f64> = (0..n * width).map(|_| rng.random::<f64>() - 0.5).collect();
     // Once through the inverse: components outside the range of M go, low modes grow.
     let apply = |basis: &[Vec<f64>], block: &mut Vec<f64>, scratch: &mut _| {
         block.clear();
@@ -194,6 +240,8 @@ fn iterate(factor: &Factor, m: &Matrix, n: usize, count: usize, seed: u64) -> Re
     // H = Q' M A^-1 M Q, column by column; the rows below the block follow by symmetry.
     let mut columns: Vec<Vec<f64>> = Vec::new();
     let mut first = 0;
+    // Fewer vectors than modes need no look.
+    let mut due = count + 1;
     loop {
         let last = basis.q.len();
         apply(&basis.mq[first..last], &mut block, &mut scratch);
@@ -212,26 +260,19 @@ fn iterate(factor: &Factor, m: &Matrix, n: usize, count: usize, seed: u64) -> Re
         // What is left of each vector: the norm of it bounds the residual of every Ritz pair.
         let norms: Vec<f64> = left.iter().map(|(x, _)| dot(x, &times(m, x)).max(0.0).sqrt()).collect();
         let dimension = columns.len();
-        let at = |i: usize, j: usize| columns[j].get(i).copied().unwrap_or(0.0);
-        let h = Mat::from_fn(dimension, dimension, |i, j| {
-            // Both triangles exist within a block; their mean is symmetric.
-            if columns[i].len() > j && columns[j].len() > i {
-                0.5 * (at(i, j) + at(j, i))
-            } else {
-                at(i.min(j), i.max(j))
-            }
-        });
-        let ritz = h.self_adjoint_eigen(Side::Lower);
-        let ritz = ritz.map_err(|_| Error::Model("the projected eigenproblem did not converge".into()))?;
-        let (values, vectors) = (ritz.S().column_vector(), ritz.U());
-        let residual =
-            |k: usize| -> f64 { norms.iter().enumerate().map(|(b, norm)| norm * vectors[(first + b, k)].abs()).sum() };
-        let descending = (0..dimension).rev();
-        let converged = descending.clone().take_while(|k| values[*k] > 0.0 && residual(*k) <= TOLERANCE * values[*k]);
         let complete = left.iter().zip(&norms).all(|((_, size), norm)| *norm <= 1e-12 * size) || dimension >= n;
-        if converged.count() > count.min(n - 1) || complete {
-            let positive: Vec<f64> = descending.map(|k| values[k]).filter(|theta| *theta > 0.0).collect();
-            return Ok(positive);
+        if complete || dimension >= due.min(most) {
+            due = dimension + dimension / LOOKS;
+            let (values, vectors) = symmetric_pairs(projected(&columns).as_ref(), Par::Seq)?;
+            let residual = |k: usize| -> f64 {
+                norms.iter().enumerate().map(|(b, norm)| norm * vectors[(first + b, k)].abs()).sum()
+            };
+            let descending = (0..dimension).rev();
+            let converged =
+                descending.clone().take_while(|k| values[*k] > 0.0 && residual(*k) <= TOLERANCE * values[*k]);
+            if converged.count() > count.min(n - 1) || complete {
+                return Ok(descending.map(|k| values[k]).filter(|theta| *theta > 0.0).collect());
+            }
         }
         if dimension >= most {
             return Err(Error::Model(format!(
@@ -250,10 +291,24 @@ fn iterate(factor: &Factor, m: &Matrix, n: usize, count: usize, seed: u64) -> Re
     }
 }
 
+/// The projected matrix, of which the columns hold the rows up to their own block.
+fn projected(columns: &[Vec<f64>]) -> Mat<f64> {
+    let at = |i: usize, j: usize| columns[j].get(i).copied().unwrap_or(0.0);
+    Mat::from_fn(columns.len(), columns.len(), |i, j| {
+        // Both triangles exist within a block; their mean is symmetric.
+        if columns[i].len() > j && columns[j].len() > i { 0.5 * (at(i, j) + at(j, i)) } else { at(i.min(j), i.max(j)) }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sparse::from_triplets;
+
+    /// None is missing.
+    fn all(count: usize) -> Option<Counted> {
+        Some(Counted { there: count, found: count })
+    }
 
     fn chain(n: usize, free: bool, pool: &Pool) -> (Matrix, Matrix) {
         let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
@@ -279,13 +334,31 @@ mod tests {
         for (n, count) in [(1, 1), (2, 2), (5, 3), (200, 10)] {
             let (k, m) = chain(n, false, &pool);
             let found = lowest(&k, &m, count, 1.0, 7, &pool).unwrap();
-            assert_eq!((found.values.len(), found.counted, found.shift), (count, Some(count), 0.0), "{n}");
+            assert_eq!((found.values.len(), found.counted, found.shift), (count, all(count), 0.0), "{n}");
             for (i, value) in found.values.iter().enumerate() {
                 let angle = (i + 1) as f64 * std::f64::consts::PI / (2 * (n + 1)) as f64;
                 let want = 4.0 * angle.sin().powi(2);
                 assert!((value - want).abs() < 1e-10 * want, "{n} {i}: {value} {want}");
             }
         }
+    }
+
+    #[test]
+    fn many_modes_keep_their_digits() {
+        // The basis grows beyond the order from which divide and conquer would have lost half of them.
+        let pool = Pool::shared(2, false).unwrap();
+        let (n, count) = (1200, 100);
+        let (k, m) = chain(n, false, &pool);
+        let found = lowest(&k, &m, count, 1.0, 7, &pool).unwrap();
+        assert_eq!(found.counted, all(count));
+        let mut worst = 0.0f64;
+        for (i, value) in found.values.iter().enumerate() {
+            let angle = (i + 1) as f64 * std::f64::consts::PI / (2 * (n + 1)) as f64;
+            worst = worst.max((value / (4.0 * angle.sin().powi(2)) - 1.0).abs());
+        }
+        // The smallest of the inverted values is 1e-4 of the largest: some units of roundoff times 1e4, and the condition
+        // of the matrix, 6e5.
+        assert!(worst < 1e-9, "{worst:e}");
     }
 
     #[test]
@@ -298,30 +371,64 @@ mod tests {
             let want = 4.0 * (i as f64 * std::f64::consts::PI / 120.0).sin().powi(2);
             assert!((value - want).abs() < 1e-9 * want, "{i}: {value} {want}");
         }
-        assert_eq!(found.counted, Some(4));
+        assert_eq!(found.counted, all(4));
+    }
+
+    /// `copies` of a chain side by side.
+    fn beside(copies: u32, n: usize, free: bool, pool: &Pool) -> (Matrix, Matrix) {
+        let (k, _) = chain(n, free, pool);
+        let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
+        for (value, (i, j)) in k.iter() {
+            for copy in 0..copies {
+                rows.push(i + copy * n as u32);
+                columns.push(j + copy * n as u32);
+                values.push(*value);
+            }
+        }
+        let order = n * copies as usize;
+        let all: Vec<u32> = (0..order as u32).collect();
+        let k = from_triplets((order, order), &rows, &columns, &values, pool).unwrap();
+        (k, from_triplets((order, order), &all, &all, &vec![1.0; order], pool).unwrap())
     }
 
     #[test]
     fn double_modes_are_found_twice() {
         let pool = Pool::shared(2, false).unwrap();
-        let (k, m) = chain(40, false, &pool);
-        // Two chains side by side.
-        let (mut rows, mut columns, mut values) = (vec![], vec![], vec![]);
-        for (value, (i, j)) in k.iter() {
-            for shift in [0, 40] {
-                rows.push(i + shift);
-                columns.push(j + shift);
-                values.push(*value);
-            }
-        }
-        let k = from_triplets((80, 80), &rows, &columns, &values, &pool).unwrap();
-        let all: Vec<u32> = (0..80).collect();
-        let m2 = from_triplets((80, 80), &all, &all, &[1.0; 80], &pool).unwrap();
-        let found = lowest(&k, &m2, 6, 1.0, 7, &pool).unwrap();
+        let (k, m) = beside(2, 40, false, &pool);
+        let found = lowest(&k, &m, 6, 1.0, 7, &pool).unwrap();
         for pair in found.values.chunks(2) {
             assert!((pair[0] - pair[1]).abs() < 1e-10 * pair[0], "{found:?}");
         }
-        assert_eq!(found.counted, Some(6));
-        drop(m);
+        assert_eq!(found.counted, all(6));
+    }
+
+    #[test]
+    fn modes_that_come_in_dozens_are_all_found() {
+        let pool = Pool::shared(2, false).unwrap();
+        for (copies, free) in [(6, true), (11, true), (13, false)] {
+            let (k, m) = beside(copies, 30, free, &pool);
+            let n = copies as usize;
+            // The last one in the middle of a dozen: what is below is counted.
+            for (count, below) in [(2 * n, 2 * n), (2 * n + 1, 2 * n), (n - 1, 0)] {
+                let found = lowest(&k, &m, count, 0.01, 7, &pool).unwrap();
+                assert_eq!(found.counted, all(below).filter(|_| below > 0), "{copies} {count}: {found:?}");
+                for (i, value) in found.values.iter().enumerate() {
+                    let (mode, parts) = (i / n, if free { 60.0 } else { 62.0 });
+                    let angle = (mode + usize::from(!free)) as f64 * std::f64::consts::PI / parts;
+                    assert!((value - 4.0 * angle.sin().powi(2)).abs() < 1e-12, "{copies} {count} {i}: {value}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_gap_is_found() {
+        assert_eq!(point(&[], None, 0.0), None);
+        assert_eq!(point(&[1.0, 2.0], Some(4.0), 0.0), Some((3.0, 2)));
+        assert_eq!(point(&[1.0, 2.0, 2.0], Some(2.0 + 1e-12), 0.0), Some((1.5, 1)));
+        assert_eq!(point(&[1.0, 1.0], Some(1.0), 0.0), None);
+        // Rigid-body modes differ by roundoff only.
+        assert_eq!(point(&[-1e-15, 1e-15], Some(2e-15), 0.1), None);
+        assert_eq!(point(&[-1e-15, 1e-15], Some(1.0), 0.1).map(|(_, below)| below), Some(2));
     }
 }

@@ -1,27 +1,43 @@
 //! The dense generalised eigenproblem of the reduced model: `K phi = lambda M phi`.
 
-use faer::diag::DiagMut;
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::{Mat, MatRef, Par, Side};
 
-use crate::numeric::eigen::by_qr;
+use crate::numeric::eigen::{Failure, semidefinite, symmetric_pairs};
 
-/// Eigenvalues in ascending order and their vectors, one a column, `phi' M phi = 1`.
+/// The finite eigenvalues in ascending order and their vectors, one a column, `phi' M phi = 1`: as many as there are motions
+/// with mass.
 pub(super) struct Modes {
     pub(super) values: Vec<f64>,
     pub(super) vectors: Mat<f64>,
 }
 
-/// Solves `K phi = lambda M phi` for symmetric K and M of order n, column-major, M positive definite, by Cholesky:
-/// `M = L L'`, `C = L^-1 K L^-T`. The error says why there is no answer.
+impl Modes {
+    /// No mode.
+    pub(super) fn none() -> Self {
+        Self { values: Vec::new(), vectors: Mat::new() }
+    }
+}
+
+/// Solves `K phi = lambda M phi` for symmetric K and M of order n, column-major, by Cholesky where M is positive definite:
+/// `M = L L'`, `C = L^-1 K L^-T`. Masters without mass are condensed. The error says why there is no answer.
 pub(super) fn modes(k: &[f64], m: &[f64], n: usize, par: Par) -> Result<Modes, String> {
     if n == 0 {
-        return Ok(Modes { values: Vec::new(), vectors: Mat::zeros(0, 0) });
+        return Ok(Modes::none());
     }
     let (k, m) = (MatRef::from_column_major_slice(k, n, n), MatRef::from_column_major_slice(m, n, n));
-    let factor = m.llt(Side::Lower).map_err(|_| "the reduced mass matrix is not positive definite".to_string())?;
+    // Of a diagonal entry roundoff leaves this much to a motion without mass.
+    let roundoff = 4.0 * n as f64 * f64::EPSILON;
+    let factor = m.llt(Side::Lower).ok();
+    let factor = factor.filter(|f| (0..n).all(|i| f.L()[(i, i)].powi(2) > roundoff * m[(i, i)]));
+    let Some(factor) = factor else {
+        let found = semidefinite::solve(k, m, par).map_err(|failure| match failure {
+            Failure::IndefiniteMass => "the reduced mass matrix is indefinite",
+            Failure::SingularMass => "a motion of the masters has neither mass nor stiffness",
+            Failure::NotConverged => "the reduced eigenproblem did not converge",
+        })?;
+        return Ok(Modes { values: found.values, vectors: found.vectors });
+    };
     let l = factor.L();
     let mut c = k.to_owned();
     solve_lower_triangular_in_place(l, c.as_mut(), par);
@@ -29,16 +45,7 @@ pub(super) fn modes(k: &[f64], m: &[f64], n: usize, par: Par) -> Result<Modes, S
     solve_lower_triangular_in_place(l, c.as_mut(), par);
     // Both triangles carry the roundoff of one congruence; the mean of the two is symmetric.
     let c = Mat::from_fn(n, n, |i, j| 0.5 * (c[(i, j)] + c[(j, i)]));
-    if !c.col_iter().all(|column| column.iter().all(|x| x.is_finite())) {
-        return Err("the reduced mass matrix is singular to working precision".into());
-    }
-    let (mut values, mut vectors) = (vec![0.0; n], Mat::zeros(n, n));
-    let need = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, par, by_qr());
-    let mut memory =
-        MemBuffer::try_new(need).map_err(|_| "too little memory for the reduced eigenproblem".to_string())?;
-    let (stack, diagonal) = (MemStack::new(&mut memory), DiagMut::from_slice_mut(&mut values));
-    self_adjoint_evd(c.as_ref(), diagonal, Some(vectors.as_mut()), par, stack, by_qr())
-        .map_err(|_| "the reduced eigenproblem did not converge".to_string())?;
+    let (values, mut vectors) = symmetric_pairs(c.as_ref(), par).map_err(|error| error.to_string())?;
     solve_upper_triangular_in_place(l.transpose(), vectors.as_mut(), par);
     Ok(Modes { values, vectors })
 }
@@ -52,10 +59,22 @@ pub(super) fn frequency(value: f64, zero: f64) -> f64 {
     value.signum() * value.abs().sqrt() / std::f64::consts::TAU
 }
 
-/// The roundoff of eigenvalues of a pencil of order `n`, in units of the largest: `n` times the machine precision.
+/// What a backward stable method leaves of the largest eigenvalue of a pencil of order `n`: a few `n eps`.
+fn unit(n: usize) -> f64 {
+    8.0 * n as f64 * f64::EPSILON
+}
+
+/// The roundoff of the eigenvalues of a pencil.
 pub(super) fn roundoff(values: &[f64]) -> f64 {
-    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
-    values.len() as f64 * f64::EPSILON * largest
+    unit(values.len()) * values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()))
+}
+
+/// The roundoff of the matrices themselves, in units of `max k_ii / m_ii`: more than [`roundoff`] where masters without
+/// mass were condensed and the finite eigenvalues are small.
+pub(super) fn size_roundoff(k: &[f64], m: &[f64], n: usize) -> f64 {
+    let diagonal = |a: &[f64], i: usize| a[i * n + i];
+    let size = (0..n).filter(|i| diagonal(m, *i) > 0.0).map(|i| diagonal(k, i).abs() / diagonal(m, i));
+    unit(n) * size.fold(0.0, f64::max)
 }
 
 #[cfg(test)]
@@ -75,7 +94,8 @@ mod tests {
             let mass = 2.0 * phi[(0, j)].powi(2) + phi[(1, j)].powi(2);
             assert!((mass - 1.0).abs() < 1e-14);
         }
-        assert!(super::modes(&[1.0], &[0.0], 1, Par::Seq).is_err());
+        assert!(super::modes(&[1.0], &[0.0], 1, Par::Seq).unwrap().values.is_empty());
+        assert!(super::modes(&[0.0], &[0.0], 1, Par::Seq).is_err());
         assert!(super::modes(&[1.0], &[-1.0], 1, Par::Seq).is_err());
         assert!(super::modes(&[], &[], 0, Par::Seq).is_ok());
     }

@@ -188,26 +188,23 @@ fn average(k: &mut [f64], n: usize) -> f64 {
     largest
 }
 
-/// The modes of the reduced model; where there are none the values stay zero and the reason is kept.
+/// The modes of the reduced model, zeros behind those of finite frequency; where there are none the reason is kept.
 fn modes(job: &GuyanJob, out: &mut Output, par: Par) {
     let n = job.model.masters();
     let found = pencil::modes(out.column(K_RED), out.column(M_RED), n, par);
-    let (values, vectors) = match found {
-        Ok(found) => (found.values, Some(found.vectors)),
-        Err(why) => {
-            job.write(|state| state.no_modes = Some(format!("no frequencies of the reduced model: {why}")));
-            (vec![0.0; n], None)
-        }
+    let (found, why) = match found {
+        Ok(found) => (found, None),
+        Err(why) => (pencil::Modes::none(), Some(format!("no frequencies of the reduced model: {why}"))),
     };
-    let phi = out.column_mut::<f64>(PHI);
-    match &vectors {
-        Some(vectors) => phi.iter_mut().enumerate().for_each(|(at, phi)| *phi = vectors[(at % n, at / n)]),
-        None => phi.fill(0.0),
-    }
-    out.column_mut::<f64>(LAMBDA).copy_from_slice(&values);
-    if vectors.is_some() {
-        job.write(|state| state.no_modes = None);
-    }
+    let count = found.values.len();
+    let (phi, none) = out.column_mut::<f64>(PHI).split_at_mut(count * n);
+    phi.iter_mut().enumerate().for_each(|(at, phi)| *phi = found.vectors[(at % n, at / n)]);
+    none.fill(0.0);
+    let (values, none) = out.column_mut::<f64>(LAMBDA).split_at_mut(count);
+    values.copy_from_slice(&found.values);
+    none.fill(0.0);
+    let zero = pencil::roundoff(&found.values).max(pencil::size_roundoff(out.column(K_RED), out.column(M_RED), n));
+    job.write(|state| (state.no_modes, state.finite_modes, state.zero) = (why, count, zero));
 }
 
 /// Step `modes`: the lowest modes of the whole model.
@@ -258,7 +255,7 @@ impl Whole for Modes<'_> {
             return Err(Error::Internal("the whole matrices were not kept".into()));
         };
         let count = job.wanted.full_modes.min(job.model.order);
-        let scale = if job.has_modes() { lowest_elastic(before[REDUCE].column(LAMBDA)) } else { None };
+        let scale = lowest_elastic(job.reduced_values(before), job.read(|state| state.zero));
         let scale = scale.unwrap_or(1e-6 * crate::sparse::norm_1(k) / crate::sparse::norm_1(m));
         let found = with_pool(host, |pool| lanczos::lowest(k, m, count, scale, job.wanted.seed, pool))?;
         if found.values.len() < count {
@@ -273,8 +270,7 @@ impl Whole for Modes<'_> {
     }
 }
 
-/// The lowest eigenvalue that is no roundoff.
-fn lowest_elastic(values: &[f64]) -> Option<f64> {
-    let zero = 1e3 * pencil::roundoff(values);
-    values.iter().copied().find(|value| *value > zero)
+/// The lowest eigenvalue that is clearly more than the roundoff `zero`.
+fn lowest_elastic(values: &[f64], zero: f64) -> Option<f64> {
+    values.iter().copied().find(|value| *value > 1e3 * zero)
 }

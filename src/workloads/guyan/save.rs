@@ -83,12 +83,13 @@ pub(super) fn expand(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<
     let model = &job.model;
     let (n, m, s) = (model.order, model.masters(), model.slaves());
     let x: &[f64] = outputs[SOLVE].column(0);
-    let mut shapes = crate::memory::Buffer::<f64>::zeroed(n * m, "the expanded shapes")?;
-    let modes = reduced_frequencies(job, outputs).is_some();
+    let modes = reduced_frequencies(job, outputs).map(|found| found.len());
+    let count = modes.unwrap_or(m);
+    let mut shapes = crate::memory::Buffer::<f64>::zeroed(n * count, "the expanded shapes")?;
     let mut unit = vec![0.0; m];
     let mut slaves = vec![0.0; s];
     for (j, shape) in shapes.chunks_mut(n.max(1)).enumerate() {
-        let masters: &[f64] = if modes {
+        let masters: &[f64] = if modes.is_some() {
             &outputs[REDUCE].column::<f64>(PHI)[j * m..(j + 1) * m]
         } else {
             unit.fill(0.0);
@@ -103,8 +104,8 @@ pub(super) fn expand(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<
         model.stiffness.slaves.iter().zip(&slaves).for_each(|(row, value)| shape[*row as usize] = *value);
     }
     match source::extension(path).as_str() {
-        "npy" => npy::write_npy_f64(path, &[n, m], &transposed(&shapes, n, m)),
-        _ => mtx::write_dense(path, (n, m), &shapes, false, &[format!("shapes of {}, one a column", model.source)]),
+        "npy" => npy::write_npy_f64(path, &[n, count], &transposed(&shapes, n, count)),
+        _ => mtx::write_dense(path, (n, count), &shapes, false, &[format!("shapes of {}, one a column", model.source)]),
     }
 }
 

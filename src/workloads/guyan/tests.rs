@@ -164,6 +164,31 @@ fn a_free_structure_with_one_master_keeps_its_rigid_mode() {
 }
 
 #[test]
+fn a_structure_of_free_parts_shows_all_its_rigid_modes() {
+    // Twelve free chains of five with masses of 2: a rigid mode each, and then twelve equal elastic ones.
+    let (parts, n) = (12, 5);
+    let mut entries = Vec::new();
+    for first in (0..parts).map(|part| part * n + 1) {
+        for i in first..first + n {
+            entries.push((i, i, if i == first || i == first + n - 1 { 1.0 } else { 2.0 }));
+            if i + 1 < first + n {
+                entries.push((i + 1, i, -1.0));
+            }
+        }
+    }
+    let mass = dense(parts * n, "symmetric", &(1..=parts * n).map(|i| (i, i, 2.0)).collect::<Vec<_>>());
+    let masters: Vec<String> = (0..parts).map(|part| format!("{0},{1}", part * n + 1, part * n + 5)).collect();
+    let job = written(&dense(parts * n, "symmetric", &entries), Some(&mass), &masters.join(","), parts + 1).unwrap();
+    let measured = run(&job);
+    for name in ["frequencies_hz", "full_frequencies_hz"] {
+        let found = frequencies(&measured, name);
+        assert!(found[..parts].iter().all(|f| f.abs() < 1e-8) && found[parts] > 0.05, "{name}: {found:?}");
+    }
+    assert_eq!(measured.samples.last.answer.json["full_counted"], parts);
+    assert!(job.warnings().is_empty(), "{:?}", job.warnings());
+}
+
+#[test]
 fn a_singular_block_is_named_in_the_users_numbering() {
     // Two free chains, rows 1..=4 and 5..=8; the master holds only the first.
     let mut entries = Vec::new();
@@ -254,12 +279,102 @@ fn inputs_that_contradict_each_other_are_refused() {
     assert!(double.warnings()[0].contains("taken once") && double.model.masters() == 2);
 }
 
+/// A block of unit masses, one spring to each neighbour and to the walls around: in the sine waves of the other two
+/// directions it falls apart into chains, whose reduction and modes have closed forms.
 #[test]
-fn a_mass_matrix_that_is_singular_gives_no_frequencies_and_says_so() {
-    let job = written(&free_chain(3), Some(&dense(3, "symmetric", &[(1, 1, 1.0)])), "1,3", 0).unwrap();
+fn a_block_of_springs_has_the_closed_form() {
+    let (nx, ny, nz, plane) = (17usize, 14usize, 15usize, 6usize);
+    let row = |x: usize, y: usize, z: usize| 1 + (x * ny + y) * nz + z;
+    let order = nx * ny * nz;
+    let mut entries = Vec::new();
+    for (x, y, z) in (0..nx).flat_map(|x| (0..ny).flat_map(move |y| (0..nz).map(move |z| (x, y, z)))) {
+        entries.push((row(x, y, z), row(x, y, z), 6.0));
+        for (inside, other) in [(x + 1 < nx, (1, 0, 0)), (y + 1 < ny, (0, 1, 0)), (z + 1 < nz, (0, 0, 1))] {
+            if inside {
+                entries.push((row(x + other.0, y + other.1, z + other.2), row(x, y, z), -1.0));
+            }
+        }
+    }
+    let mass = dense(order, "symmetric", &(1..=order).map(|i| (i, i, 1.0)).collect::<Vec<_>>());
+    let masters = format!("{}-{}", row(plane, 0, 0), row(plane, ny - 1, nz - 1));
+    let job = written(&dense(order, "symmetric", &entries), Some(&mass), &masters, 10).unwrap();
     let measured = run(&job);
-    assert!(frequencies(&measured, "frequencies_hz").is_empty());
-    assert!(job.warnings().iter().any(|w| w.contains("not positive definite")), "{:?}", job.warnings());
+
+    let angle = |k: usize, n: usize| (k + 1) as f64 * std::f64::consts::PI / (n + 1) as f64;
+    let of_chain = |k: usize, n: usize| 4.0 * (0.5 * angle(k, n)).sin().powi(2);
+    let wave = |k: usize, n: usize, i: usize| (2.0 / (n + 1) as f64).sqrt() * (angle(k, n) * (i + 1) as f64).sin();
+    let (m, mut lambda, mut k_red) = (ny * nz, Vec::new(), vec![0.0; ny * nz * ny * nz]);
+    for (j, k) in (0..ny).flat_map(|j| (0..nz).map(move |k| (j, k))) {
+        // A chain of diagonal 2 + mu: displacements fall off like sinh from the plane to the wall.
+        let mu = of_chain(j, ny) + of_chain(k, nz);
+        let theta = (1.0 + 0.5 * mu).acosh();
+        let (mut stiffness, mut moving) = (2.0 + mu, 1.0);
+        for length in [plane, nx - 1 - plane] {
+            let share = |i: usize| (((length + 1 - i) as f64) * theta).sinh() / ((length + 1) as f64 * theta).sinh();
+            stiffness -= share(1);
+            moving += (1..=length).map(|i| share(i).powi(2)).sum::<f64>();
+        }
+        lambda.push(stiffness / moving);
+        let shape: Vec<f64> = (0..m).map(|i| wave(j, ny, i / nz) * wave(k, nz, i % nz)).collect();
+        for (column, value) in k_red.chunks_mut(m).zip(&shape) {
+            column.iter_mut().zip(&shape).for_each(|(entry, x)| *entry += stiffness * value * x);
+        }
+    }
+    let error = distance(measured.outputs[REDUCE].column(K_RED), &k_red);
+    assert!(error < 1e-13, "{error:.1e}");
+    lambda.sort_by(f64::total_cmp);
+    let mut whole: Vec<f64> =
+        (0..order).map(|i| of_chain(i / (ny * nz), nx) + of_chain(i / nz % ny, ny) + of_chain(i % nz, nz)).collect();
+    whole.sort_by(f64::total_cmp);
+    for (name, want, count) in [("frequencies_hz", lambda, m), ("full_frequencies_hz", whole, 10)] {
+        let found = frequencies(&measured, name);
+        assert_eq!(found.len(), count);
+        for (found, want) in found.iter().zip(want) {
+            let want = want.sqrt() / std::f64::consts::TAU;
+            assert!((found / want - 1.0).abs() < 1e-11, "{name}: {found} {want}");
+        }
+    }
+}
+
+#[test]
+fn masters_without_mass_follow_the_others() {
+    // A free chain of five with masses 2 and 3 on its ends: one rigid mode, and 1/4 between them: 1/4 (1/2 + 1/3).
+    let mass = dense(5, "symmetric", &[(1, 1, 2.0), (5, 5, 3.0)]);
+    for masters in ["1,3,5", "1-5", "1,5"] {
+        let mut job = written(&free_chain(5), Some(&mass), masters, 2).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let shapes = folder.path().join("shapes.npy");
+        job.wanted.expand = Some(shapes.clone());
+        let measured = run(&job);
+        let found = frequencies(&measured, "frequencies_hz");
+        let want = (5.0f64 / 24.0).sqrt() / std::f64::consts::TAU;
+        assert!(found.len() == 2 && found[0] == 0.0 && (found[1] / want - 1.0).abs() < 1e-12, "{found:?}");
+        let whole = frequencies(&measured, "full_frequencies_hz");
+        assert!((whole[1] / want - 1.0).abs() < 1e-9, "{whole:?}");
+        assert_eq!(measured.samples.last.answer.json["infinite_frequencies"], job.model.masters() - 2);
+        assert!(job.warnings().is_empty(), "{:?}", job.warnings());
+        // One shape for each of them; the chain between the masses is straight.
+        job.save_more(&measured.outputs).unwrap();
+        let array = read_npy(&Source::open(&shapes).unwrap()).unwrap();
+        assert_eq!(array.shape, [5, 2]);
+        let x = array.values.into_f64();
+        assert!(
+            (0..2).all(|j| (2..8).step_by(2).all(|i| (x[i - 2 + j] - 2.0 * x[i + j] + x[i + 2 + j]).abs() < 1e-12))
+        );
+    }
+}
+
+#[test]
+fn a_mass_matrix_without_an_answer_gives_no_frequencies_and_says_why() {
+    let chain = dense(3, "symmetric", &[(1, 1, 1.0), (2, 2, 1.0), (3, 3, 0.0)]);
+    for (mass, why) in
+        [(vec![(1, 1, 1.0)], "neither mass nor stiffness"), (vec![(1, 1, 1.0), (3, 3, -1.0)], "is indefinite")]
+    {
+        let job = written(&chain, Some(&dense(3, "symmetric", &mass)), "1,3", 0).unwrap();
+        let measured = run(&job);
+        assert!(frequencies(&measured, "frequencies_hz").is_empty());
+        assert!(job.warnings().iter().any(|w| w.contains(why)), "{:?}", job.warnings());
+    }
 }
 
 #[test]

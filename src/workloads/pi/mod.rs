@@ -11,11 +11,10 @@
 use std::path::Path;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, json};
 
-use super::{Context, KernelInfo, Workload};
+use super::{Context, KernelInfo, Workload, saved};
 use crate::error::{Error, Result};
-use crate::formats::source;
 use crate::job::{
     Answer, Check, ChunkOut, Class, FOLD_WORDS, GpuSlot, Input, Job, Kernel, Output, Precision, Step, Work,
 };
@@ -175,21 +174,8 @@ impl Job for PiJob {
     }
 
     fn save(&self, outputs: &[Output], path: &Path) -> Result<()> {
-        let result = self.finish(outputs)?.json;
-        let refused = |e: &std::io::Error| Error::io(path, "write", e);
-        match source::extension(path).as_str() {
-            "json" => source::write_whole(path, |file| {
-                let text = serde_json::to_string_pretty(&result).map_err(|e| Error::Internal(e.to_string()))?;
-                writeln!(file, "{text}").map_err(|e| refused(&e))
-            }),
-            "csv" => source::write_whole(path, |file| {
-                let field =
-                    |name: &str| result.get(name).filter(|v| !v.is_null()).map_or(String::new(), Json::to_string);
-                let names = ["samples", "hits", "estimate", "standard_error"];
-                writeln!(file, "{}\n{}", names.join(","), names.map(field).join(",")).map_err(|e| refused(&e))
-            }),
-            other => Err(Error::Usage(format!("pi writes .json and .csv, not '.{other}'"))),
-        }
+        let columns = ["samples", "hits", "estimate", "standard_error"];
+        saved::write("pi", &self.finish(outputs)?.json, &columns, path)
     }
 }
 
@@ -397,7 +383,7 @@ mod tests {
         assert!(text.starts_with("samples,hits,estimate,standard_error\n4,3,3.0,"), "{text}");
         job.save(&outputs, &folder.path().join("a.json")).unwrap();
         let text = std::fs::read_to_string(folder.path().join("a.json")).unwrap();
-        assert_eq!(serde_json::from_str::<Json>(&text).unwrap()["hits"], 3);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap()["hits"], 3);
         assert_eq!(job.save(&outputs, &folder.path().join("a.vtu")).unwrap_err().exit_code(), 2);
     }
 }

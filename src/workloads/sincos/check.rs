@@ -7,8 +7,8 @@ use crate::job::{Answer, Check, Output};
 /// Steps that are recomputed at most, if two blocks do not need more: some 50 ms of one core.
 const STEPS: u64 = 1 << 21;
 
-/// The sum of a block by tangents. A step errs by 5 units of roundoff, as the reference's does: the tangent by two, the square, the
-/// sum and the quotient by one each.
+/// The sum of a block by tangents. A step errs by 5 units of roundoff, as the reference's does: the tangent by two, the
+/// square, the sum and the quotient by one each.
 fn sum(model: &Model, block: u64) -> f64 {
     let mut sum = 0.0;
     for x in &model.values[model.block(block)] {

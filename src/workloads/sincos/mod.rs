@@ -11,7 +11,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, value_parser};
 use serde_json::{Map, json};
 
-use super::{Context, KernelInfo, Workload};
+use super::{CaseInput, Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::formats::{csv, npy, source};
 use crate::job::{
@@ -278,6 +278,11 @@ impl Workload for SincosWorkload {
             }
         };
         Ok(Box::new(SincosJob { model }))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        let endings = vec!["npy"];
+        vec![CaseInput { option: "input", endings, varying: &[], joined: false, headlines: &["sum of all rows"] }]
     }
 
     /// At most a thousand rows: tests and benches of more would only repeat them.
