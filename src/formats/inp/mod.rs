@@ -292,9 +292,9 @@ impl Model {
         }
         let cells = IdMap::new(&ids)
             .map_err(|(_, second)| source.error(Place::Whole, format!("element {} is defined twice", ids[second])))?;
-        if self.sections.is_empty() {
-            // A mesher's deck, not a model: it writes the edges of surfaces as T3D2.
-            builder.drop_edges("T3D2 beside surfaces", false);
+        if self.sections.is_empty() && self.blocks.iter().any(|block| block.name.starts_with("CPS")) {
+            // Gmsh's deck, not a model: it writes faces as plane stress elements and their edges as T3D2.
+            builder.drop_edges("T3D2 beside them", false);
         }
         let nodes = builder.take_nodes();
         let mut mesh = builder.finish(Vec::new(), Vec::new())?;

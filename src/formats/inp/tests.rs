@@ -157,7 +157,7 @@ fn edges_of_surfaces_are_no_trusses_unless_a_section_says_so() {
     let edges = "*ELEMENT,TYPE=CPS3,ELSET=F\n7,11,12,13\n*ELEMENT,TYPE=T3D2,ELSET=L\n8,11,12\n";
     let mesh = read(&cube(edges)).unwrap();
     assert_eq!((mesh.blocks.len(), mesh.n_cells), (1, 3));
-    assert!(mesh.warnings[0].contains("1 CPS3, 1 T3D2 beside surfaces"), "{:?}", mesh.warnings);
+    assert!(mesh.warnings[0].contains("1 CPS3, 1 T3D2 beside them"), "{:?}", mesh.warnings);
     let sections = "*SOLID SECTION,ELSET=E1,MATERIAL=STEEL\n*SOLID SECTION,ELSET=L,MATERIAL=STEEL\n";
     assert_eq!(read(&cube(&format!("{edges}{STEEL}{sections}"))).unwrap().blocks.len(), 2);
 }

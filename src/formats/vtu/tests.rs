@@ -410,6 +410,8 @@ fn ascii(n_points: usize, cells: &[(u8, &[i64])], more: &str) -> String {
 }
 
 const TET: (u8, &[i64]) = (10, &[0, 1, 2, 3]);
+const LINE: (u8, &[i64]) = (3, &[0, 1]);
+const TRIANGLE: (u8, &[i64]) = (5, &[0, 1, 2]);
 
 #[test]
 fn surfaces_are_skipped_and_other_solids_named() {
@@ -432,16 +434,15 @@ fn surfaces_are_skipped_and_other_solids_named() {
 /// Gmsh and meshio write the edges and faces of a model's boundary along with its solids.
 #[test]
 fn lines_beside_surfaces_are_edges_unless_n_ip_says_otherwise() {
-    let (line, triangle): ((u8, &[i64]), (u8, &[i64])) = ((3, &[0, 1]), (5, &[0, 1, 2]));
     let n_ip =
         |values: &str| format!("<CellData><DataArray type=\"Int32\" Name=\"n_ip\">{values}</DataArray></CellData>");
     let kinds =
         |text: String| -> Vec<CellKind> { read_text(text).unwrap().blocks.iter().map(|block| block.kind).collect() };
-    assert_eq!(kinds(ascii(4, &[line, TET, triangle], "")), [CellKind::Tet4]);
-    assert_eq!(kinds(ascii(4, &[line, TET, triangle], &n_ip("0 1 0"))), [CellKind::Tet4]);
-    assert_eq!(kinds(ascii(4, &[line, TET, triangle], &n_ip("1 1 0"))), [CellKind::Truss2, CellKind::Tet4]);
-    assert_eq!(kinds(ascii(4, &[line, TET], "")), [CellKind::Truss2, CellKind::Tet4]);
-    let error = refused(ascii(4, &[line, triangle], ""));
+    assert_eq!(kinds(ascii(4, &[LINE, TET, TRIANGLE], "")), [CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[LINE, TET, TRIANGLE], &n_ip("0 1 0"))), [CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[LINE, TET, TRIANGLE], &n_ip("1 1 0"))), [CellKind::Truss2, CellKind::Tet4]);
+    assert_eq!(kinds(ascii(4, &[LINE, TET], "")), [CellKind::Truss2, CellKind::Tet4]);
+    let error = refused(ascii(4, &[LINE, TRIANGLE], ""));
     assert!(error.contains("the file holds 1 x line (VTK type 3), 1 x triangle"), "{error}");
 }
 
@@ -611,7 +612,7 @@ fn what_is_written_is_read_back() {
     let path = folder.path().join("out.vtu");
     let mesh = read("vtk/mixed_raw_zlib_be_64.vtu").unwrap();
     let u = mesh.point_field("displacement").unwrap();
-    let single: Vec<f32> = (0..6).map(|i| i as f32 / 3.0).collect();
+    let single: Vec<f32> = (0..5).map(|i| i as f32 / 3.0).collect();
     let point = OutField {
         name: "u & <v>",
         components: 3,
@@ -623,15 +624,15 @@ fn what_is_written_is_read_back() {
     let back = read_vtu(&Source::open(&path).unwrap()).unwrap();
     assert_sound(&back);
     assert_eq!(back.points, mesh.points);
-    // The two cells that were skipped are not in the new file: positions move up, ids stay.
-    assert_eq!(back.n_cells, 6);
+    // The three cells that were skipped are not in the new file: positions move up, ids stay.
+    assert_eq!(back.n_cells, 5);
     for (new, old) in back.blocks.iter().zip(&mesh.blocks) {
         assert_eq!((new.kind, &new.connectivity), (old.kind, &old.connectivity));
         for (a, b) in new.cells.iter().zip(&old.cells) {
             assert_eq!(back.cell_label(*a as usize), mesh.cell_label(*b as usize));
         }
     }
-    assert_eq!(back.cell_ids, Some(vec![1000, 1002, 1003, 1004, 1005, 1007]));
+    assert_eq!(back.cell_ids, Some(vec![1000, 1002, 1004, 1005, 1007]));
     assert_eq!(back.point_ids, mesh.point_ids);
     assert_eq!(back.point_fields, [Field { name: "u & <v>".into(), components: 3, values: u.values.clone() }]);
     assert_eq!(back.cell_fields[0].values, single.iter().map(|v| f64::from(*v)).collect::<Vec<_>>());
@@ -663,7 +664,7 @@ fn vtk_opens_what_is_written() {
     let path = folder.path().join("out.vtu");
     let mesh = read("vtk/mixed_raw_none_be_32.vtu").unwrap();
     let u = mesh.point_field("displacement").unwrap();
-    let stress: Vec<f32> = (0..36).map(|i| i as f32 / 4.0).collect();
+    let stress: Vec<f32> = (0..30).map(|i| i as f32 / 4.0).collect();
     let names = ["xx", "yy", "zz", "xy", "yz", "xz"];
     let point = OutField { name: "u", components: 3, component_names: &[], values: OutValues::F64(&u.values) };
     let cell = OutField { name: "stress", components: 6, component_names: &names, values: OutValues::F32(&stress) };
@@ -680,20 +681,20 @@ fn vtk_opens_what_is_written() {
     let seen: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(seen["failures"], serde_json::json!([]));
     assert_eq!(seen["points"], 12);
-    assert_eq!(seen["types"], serde_json::json!([10, 12, 3, 13, 10, 24]));
-    assert_eq!(seen["connectivity"][4], serde_json::json!([1, 2, 3, 4]));
+    assert_eq!(seen["types"], serde_json::json!([10, 12, 13, 10, 24]));
+    assert_eq!(seen["connectivity"][3], serde_json::json!([1, 2, 3, 4]));
     let total: f64 = mesh.points.iter().flatten().sum();
     assert!((seen["coordinates"].as_f64().unwrap() - total).abs() < 1e-9);
     let array = &seen["point_data"]["u"];
     assert_eq!((array["type"].as_str(), array["components"].as_u64()), (Some("double"), Some(3)));
     assert!((array["sum"].as_f64().unwrap() - u.values.iter().sum::<f64>()).abs() < 1e-9);
     let array = &seen["cell_data"]["stress"];
-    assert_eq!((array["type"].as_str(), array["tuples"].as_u64()), (Some("float"), Some(6)));
+    assert_eq!((array["type"].as_str(), array["tuples"].as_u64()), (Some("float"), Some(5)));
     assert_eq!(array["component_names"], serde_json::json!(names));
-    assert_eq!(array["sum"].as_f64(), Some(157.5));
+    assert_eq!(array["sum"].as_f64(), Some(108.75));
     assert_eq!(seen["cell_ids"], "GlobalElementId");
     assert_eq!(seen["point_ids"], "GlobalNodeId");
-    assert_eq!(seen["cell_data"]["GlobalElementId"]["sum"].as_f64(), Some(6021.0));
+    assert_eq!(seen["cell_data"]["GlobalElementId"]["sum"].as_f64(), Some(5018.0));
 }
 
 /// A broken file is refused as one, or happens to be a sound mesh still.

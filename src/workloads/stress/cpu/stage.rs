@@ -179,18 +179,11 @@ pub(super) fn gather<M: Mode>(nodes: &[M::Node], cells: &[u32], into: &mut [[M::
     assert!((most as usize) < nodes.len(), "point {most} of {}", nodes.len());
     for quad in 0..M::Vector::W / 4 {
         let quad_cells = &cells[4 * quad * n..][..4 * n];
-        let mut first = Default::default();
-        for a in 0..n {
-            // SAFETY: the largest index was checked above.
-            let rows = unsafe {
-                let node = |l: usize| nodes.get_unchecked(quad_cells[l * n + a] as usize);
-                [node(0), node(1), node(2), node(3)]
-            };
-            let difference = M::quad(rows, &first);
-            if a == 0 {
-                first = difference;
-                continue;
-            }
+        // SAFETY: the largest index was checked above.
+        let row = |l: usize, a: usize| unsafe { nodes.get_unchecked(quad_cells[l * n + a] as usize) };
+        let first = M::quad([row(0, 0), row(1, 0), row(2, 0), row(3, 0)], &Default::default());
+        for a in 1..n {
+            let difference = M::quad([row(0, a), row(1, a), row(2, a), row(3, a)], &first);
             for c in 0..6 {
                 into[a][c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&difference[c]);
             }
