@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::formats::source::extension;
-use crate::location::{is_object, url_of};
+use crate::location::{is_object, shown, url_of};
 use crate::net;
 
 /// The most inputs of one batch: a pattern that finds more is a mistake, and the list itself takes memory.
@@ -20,9 +20,9 @@ pub struct Expanded {
     pub found: bool,
 }
 
-/// What `names` stand for. A name is, in this order: a URL (never searched for patterns: `?` belongs to it; a prefix of an
-/// object store that ends in `/` stands for the objects below it that end in one of `endings`); a file that
-/// exists, even if its name has the characters of a pattern; a folder, which stands for the files in it that end in one
+/// What `names` stand for. A name is, in this order: a URL (`?` belongs to it); of an object store it may be a folder, which ends
+/// in `/`, or a pattern, which has a `*`, and stands for the objects that a folder or pattern of files would; a file that exists,
+/// even if its name has the characters of a pattern; a folder, which stands for the files in it that end in one
 /// of `endings` (lower case, gzipped or not; hidden files and folders below it left out); a pattern of `*`, `?`, `[a-z]`
 /// and `**` (any folders), which stands for the files that match; or a file that is not there, for the reader to say so.
 ///
@@ -33,7 +33,7 @@ pub fn expand(names: &[PathBuf], endings: &[&str]) -> Result<Expanded> {
     let mut all = Expanded { inputs: Vec::new(), found: false };
     for name in names {
         let mut files = if let Some(url) = url_of(name) {
-            if is_object(url) && url.ends_with('/') { Some(prefix(url, endings)?) } else { None }
+            objects(url, endings)?
         } else if name.is_dir() {
             Some(folder(name, endings)?)
         } else if name.exists() {
@@ -61,15 +61,30 @@ pub fn expand(names: &[PathBuf], endings: &[&str]) -> Result<Expanded> {
     Ok(all)
 }
 
-/// The objects below `url`, a prefix in an object store that ends in `/`, as far as they end in one of `endings`.
-fn prefix(url: &str, endings: &[&str]) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = net::list(url)?.into_iter().map(PathBuf::from).collect();
-    files.retain(|file| endings.contains(&extension(file).as_str()));
-    if files.is_empty() {
+/// The objects that `url` stands for, if it is a folder or a pattern in an object store.
+fn objects(url: &str, endings: &[&str]) -> Result<Option<Vec<PathBuf>>> {
+    let Some(star) = url.find('*').or_else(|| url.ends_with('/').then_some(url.len())).filter(|_| is_object(url))
+    else {
+        return Ok(None);
+    };
+    // A store lists what lies below a folder.
+    let below = &url[..=url[..star].rfind('/').expect("a URL has slashes")];
+    let mut files = net::list(below)?;
+    let none = if star == url.len() {
+        files.retain(|file| endings.contains(&extension(Path::new(file)).as_str()));
         let endings: Vec<String> = endings.iter().map(|ending| format!(".{ending}")).collect();
-        return Err(Error::input(url, format!("nothing below this prefix ends in {}", endings.join(", "))));
+        format!("nothing below this prefix ends in {}", endings.join(", "))
+    } else {
+        let broken = |e: glob::PatternError| Error::Usage(format!("{}: not a pattern of names: {}", shown(url), e.msg));
+        let wanted = glob::Pattern::new(url).map_err(broken)?;
+        let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+        files.retain(|file| wanted.matches_with(file, options));
+        "no object matches this pattern".to_string()
+    };
+    if files.is_empty() {
+        return Err(Error::input(url, none));
     }
-    Ok(files)
+    Ok(Some(files.into_iter().map(PathBuf::from).collect()))
 }
 
 fn folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
