@@ -41,6 +41,19 @@ pub(crate) fn sin_cos_block<const FMA: bool, const N: usize>(x: &[f64; N], sin: 
     }
 }
 
+/// The largest magnitude of [`sin_cos_near`].
+pub(crate) const NEAR: f64 = reduce::NEAR;
+
+/// Sine and cosine of one number of at most [`NEAR`], without a branch: for loops of the caller's. The same bits as
+/// [`sin_cos_block`], but for the sine of -0, which is +0.
+#[inline(always)]
+pub(crate) fn sin_cos_near<const FMA: bool>(x: f64) -> (f64, f64) {
+    let (k, high, low) = reduce::near::<FMA>(x);
+    let (s, c) = polynomial::quarter::<FMA>(high, low);
+    let (s, c) = if k & 1 == 0 { (s, c) } else { (c, s) };
+    (f64::from_bits(s.to_bits() ^ (k & 2) << 62), f64::from_bits(c.to_bits() ^ (k.wrapping_add(1) & 2) << 62))
+}
+
 #[inline(always)]
 fn sin_cos_body<const FMA: bool>(x: &[f64], sin: &mut [f64], cos: &mut [f64]) {
     let lanes = x.chunks(LANES).zip(sin.chunks_mut(LANES)).zip(cos.chunks_mut(LANES));

@@ -77,7 +77,7 @@ pub(crate) fn reduce<const FMA: bool, const N: usize>(x: &[f64; N]) -> Reduced<N
 /// product in two parts, the sum with it keeps what it loses; only the last two sums round, by 2^-53 of terms below 2^-53
 /// of `r` or 2^-75, and 2^-132 is lost beyond `p3`: nothing next to 2^-53 of `r >= 2^-61`.
 #[inline(always)]
-fn near<const FMA: bool>(x: f64) -> (u64, f64, f64) {
+pub(super) fn near<const FMA: bool>(x: f64) -> (u64, f64, f64) {
     let [p1, p2, p3] = HALF_PI;
     let shifted = x * std::f64::consts::FRAC_2_PI + WHOLE;
     let k = shifted - WHOLE;
