@@ -68,6 +68,7 @@ fn numbers_and_arrays_without_an_axis_are_variables_too() {
     let inputs = format!("k={},x={},half=0.5", file("k.npy"), file("x.npy"));
     let told = result(&["--expr", "k * x + half", "--input", &inputs]);
     assert_eq!(told["checksum"], 213.0);
+    assert_eq!(result(&["--expr", "-x", "--input", &inputs])["checksum"], -21.0);
     let (code, _, stderr) = map(&["--expr", "k", "--input", &format!("k={}", file("k.npy"))]);
     assert!(code == 2 && stderr.contains("at least one variable must be an array"), "{code} {stderr}");
 }

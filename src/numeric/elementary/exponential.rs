@@ -34,7 +34,7 @@ const LARGEST: f64 = 708.0;
 
 /// `e^r - 1` and `2^k` for `x = k ln 2 + r`, `|x| <= 709`.
 #[inline(always)]
-fn parts(x: f64) -> (f64, f64) {
+pub(super) fn parts(x: f64) -> (f64, f64) {
     let shifted = x.mul_add(LOG2_E, MAGIC);
     let k = shifted - MAGIC;
     let r = (-k).mul_add(LN_2_LOW, (-k).mul_add(LN_2, x));

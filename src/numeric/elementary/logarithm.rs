@@ -10,8 +10,8 @@ const ONE: u64 = 0x3ff0_0000_0000_0000;
 const EXPONENT: u64 = 0xfff0_0000_0000_0000;
 
 /// ln 2 in two parts; the first has 32 trailing zeros, so that its product with an exponent is exact.
-const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
-const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+pub(super) const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
+pub(super) const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 /// log10 2 in the same way.
 const LOG10_2_HIGH: f64 = 3.010_299_205_780_029_3e-1;
 const LOG10_2_LOW: f64 = 7.508_597_826_552_624e-8;
@@ -32,7 +32,7 @@ const L: [f64; 7] = [
 
 /// The exponent `k` and `f = m - 1` of a positive normal number.
 #[inline(always)]
-fn split(x: f64) -> (f64, f64) {
+pub(super) fn split(x: f64) -> (f64, f64) {
     // Counted from the root of 1/2, with a bias that keeps everything positive.
     let from_root = x.to_bits().wrapping_sub(ROOT_HALF).wrapping_add(ONE);
     let biased = from_root >> 52;

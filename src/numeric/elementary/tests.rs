@@ -78,6 +78,35 @@ fn fast_forms_are_as_exact_as_they_say() {
 }
 
 #[test]
+fn powers_are_as_exact_as_they_say() {
+    let mut rng = Philox::new(12, 0);
+    let mut worst = (0.0, 0.0, 0.0);
+    for i in 0..20_000 {
+        let x = match i % 4 {
+            0 => rng.random::<f64>() * 4.0 + 1e-3,
+            1 => (rng.random::<f64>() * 1300.0 - 650.0).exp(),
+            2 => 1.0 + (rng.random::<f64>() - 0.5) * 1e-3,
+            _ => (rng.random::<f64>() - 0.5).exp(),
+        };
+        let most = 640.0 / x.ln().abs().max(0.7);
+        let y = (rng.random::<f64>() * 2.0 - 1.0) * most;
+        assert!(power::inside(x, y) || y.abs() * (x.log2().abs() + 2.0) > 900.0, "{x:e} {y:e}");
+        if !power::inside(x, y) {
+            continue;
+        }
+        let error = ulps(power::fast(x, y), Pair::from(x).powf(y.into()));
+        if error > worst.0 {
+            worst = (error, x, y);
+        }
+    }
+    eprintln!("power: {worst:?}");
+    assert!(worst.0 < 1.5, "{worst:?}");
+    assert_eq!((power::fast(2.0, 10.0), power::fast(9.0, 0.5), power::fast(5.0, 0.0)), (1024.0, 3.0, 1.0));
+    assert!(!power::inside(-1.0, 2.0) && !power::inside(0.0, 2.0) && !power::inside(2.0, f64::NAN));
+    assert_eq!(power::<true>(-2.0, 3.0), -8.0);
+}
+
+#[test]
 fn exact_cases_are_exact() {
     for k in -1000..1000 {
         assert_eq!(Log2::fast(2f64.powi(k)), f64::from(k));

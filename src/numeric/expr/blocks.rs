@@ -164,7 +164,7 @@ fn compute<'a, const FMA: bool, T: Real>(step: &Step, values: impl Fn(Operand) -
         Op::Multiply => binary(out, a, b(), T::times),
         Op::Divide => binary(out, a, b(), T::over),
         Op::Modulo => binary(out, a, b(), wide2(elementary::modulo)),
-        Op::Power => binary(out, a, b(), wide2(f64::powf)),
+        Op::Power => power::<FMA, T>(out, a, b()),
         Op::Less => binary(out, a, b(), |a, b| truth(a < b)),
         Op::LessEqual => binary(out, a, b(), |a, b| truth(a <= b)),
         Op::Greater => binary(out, a, b(), |a, b| truth(a > b)),
@@ -267,6 +267,26 @@ fn choose<T: Real>(out: &mut [T], condition: Values<'_, T>, a: Values<'_, T>, b:
         (Values::All(a), Values::All(b)) => {
             out.iter_mut().zip(condition).for_each(|(out, c)| *out = pick(*c, a, b));
         }
+    }
+}
+
+#[inline(always)]
+fn power<const FMA: bool, T: Real>(out: &mut [T], a: Values<'_, T>, b: Values<'_, T>) {
+    let n = out.len();
+    match (a, b) {
+        (Values::Each(a), Values::Each(b)) => {
+            let (a, b) = (&a[..n], &b[..n]);
+            elementary::map_power::<FMA, T>(out, |k| a[k].to_f64(), |k| b[k].to_f64(), T::from_f64);
+        }
+        (Values::Each(a), Values::All(b)) => {
+            let (a, b) = (&a[..n], b.to_f64());
+            elementary::map_power::<FMA, T>(out, |k| a[k].to_f64(), |_| b, T::from_f64);
+        }
+        (Values::All(a), Values::Each(b)) => {
+            let (a, b) = (a.to_f64(), &b[..n]);
+            elementary::map_power::<FMA, T>(out, |_| a, |k| b[k].to_f64(), T::from_f64);
+        }
+        (Values::All(a), Values::All(b)) => out.fill(T::from_f64(a.to_f64().powf(b.to_f64()))),
     }
 }
 

@@ -366,7 +366,7 @@ impl Workload for MapWorkload {
 
     fn args(&self) -> Vec<Arg> {
         vec![
-            Arg::new("expr").long("expr").value_name("EXPRESSION").default_value(EXPRESSION).help(
+            Arg::new("expr").long("expr").value_name("EXPRESSION").default_value(EXPRESSION).allow_hyphen_values(true).help(
                 "What to compute: + - * / % **, comparisons, & | ~, where(c, a, b), minimum, maximum, sqrt, exp, sin ...",
             ),
             Arg::new("input")

@@ -90,20 +90,20 @@ impl<T: Real> Strands<T> {
 
     #[inline(always)]
     fn block(&mut self, values: &[T]) -> f64 {
-        let mut sum = [0.0; LANES];
+        // Whole arrays in locals: they stay in registers, and become vector instructions.
+        let (mut sum, mut least, mut most) = ([0.0; LANES], self.least, self.most);
         let (lines, rest) = values.as_chunks::<LANES>();
         for line in lines {
-            for l in 0..LANES {
-                sum[l] += line[l].to_f64();
-                self.least[l] = if line[l] < self.least[l] { line[l] } else { self.least[l] };
-                self.most[l] = if line[l] > self.most[l] { line[l] } else { self.most[l] };
-            }
+            sum = std::array::from_fn(|l| sum[l] + line[l].to_f64());
+            least = std::array::from_fn(|l| if line[l] < least[l] { line[l] } else { least[l] });
+            most = std::array::from_fn(|l| if line[l] > most[l] { line[l] } else { most[l] });
         }
         for (l, x) in rest.iter().enumerate() {
             sum[l] += x.to_f64();
-            self.least[l] = if *x < self.least[l] { *x } else { self.least[l] };
-            self.most[l] = if *x > self.most[l] { *x } else { self.most[l] };
+            least[l] = if *x < least[l] { *x } else { least[l] };
+            most[l] = if *x > most[l] { *x } else { most[l] };
         }
+        (self.least, self.most) = (least, most);
         halves(sum)
     }
 
