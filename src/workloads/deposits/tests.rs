@@ -8,7 +8,7 @@ use crate::simd::Simd;
 /// Runs every step of `job` on `threads` threads.
 fn run(job: &DepositsJob, threads: usize) -> Vec<Output> {
     let pool = Pool::shared(threads, true).unwrap();
-    let host = Host { simd: Simd::Baseline, pool: (threads > 1).then_some(&*pool) };
+    let host = Host { simd: Simd::Baseline, pool: (threads > 1).then_some(&*pool), done: None };
     let solve = |(method, deposits)| {
         let step = Step::new(method, deposits);
         let mut output = Output::for_kernel(&step).unwrap();
