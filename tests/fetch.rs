@@ -200,7 +200,7 @@ fn every_workload_reads_urls() {
         run(&["run", "guyan", "-K", &k, "--masters", &masters, "--runs", "1", "--baseline", "none"]);
     assert_eq!(code, 0, "{stderr}");
     let matrix = url("eigen/rosser8.mtx");
-    let (code, _, stderr) = run(&["run", "eigen", "--input", &matrix, "--runs", "1", "--baseline", "none"]);
+    let (code, _, stderr) = run(&["run", "eigen", "--batch", &matrix, "--runs", "1", "--baseline", "none"]);
     assert_eq!(code, 0, "{stderr}");
     let (code, _, stderr) = stress(&url("none.vtu"), &once);
     assert_eq!(code, 3);
@@ -305,7 +305,8 @@ fn a_signal_ends_waiting_within_a_second() {
 
 #[test]
 fn settings_bound_a_request() {
-    let files = Files { latency: Duration::from_secs(5), size: 10, seed: 1 };
+    // The answer would come long after the limit, so that a busy machine does not decide this test.
+    let files = Files { latency: Duration::from_secs(60), size: 10, seed: 1 };
     let server = loopback::Server::start(files, 0).unwrap();
     let start = Instant::now();
     let output = hetero()
@@ -315,7 +316,7 @@ fn settings_bound_a_request() {
         .unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(3) && stderr.contains("silent for 0.2 s (net.idle_timeout)"), "{stderr}");
-    assert!(start.elapsed() < Duration::from_secs(4));
+    assert!(start.elapsed() < Duration::from_secs(40));
     let refused = hetero().args(["config"]).env("HETERO_NET_CONNECTIONS", "0").output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }

@@ -87,7 +87,7 @@ fn a_few_cases_are_all_shown() {
     ...er/path/plate_4.vtu     4_000  1.33 ms   267 us   133 us  5.33 ms  skipped
 
     verified cpu pass: 1_056 of 1_000_000 items recomputed, largest deviation 2.5e-10 of 4.0e-9 allowed;
-                 linear field: 1.00e-12 of 1.00e-9 allowed
+                 linear field: 1.0e-12 of 1.0e-9 allowed
 
     cases  4
     ");
