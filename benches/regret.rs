@@ -6,7 +6,7 @@ use std::time::Instant;
 use hetero::backend::BACKENDS;
 use hetero::config::{Config, Layers};
 use hetero::exec::Control;
-use hetero::job::Job;
+use hetero::job::{Job, Repeat};
 use hetero::machine::Machine;
 use hetero::measure::sampler::Rule;
 use hetero::measure::stats::Summary;
@@ -69,6 +69,10 @@ fn main() {
         for size in SIZES {
             let Ok(job) = workload.sized_variant(size, variant, &Context { seed: 42 }) else { break };
             let job = job.as_ref();
+            // What waits for others is not a matter of the backend.
+            if job.repeat() != Repeat::Freely {
+                break;
+            }
             let items = job.input().items;
             // Generated input of some workloads stays at a size for a while.
             if items <= before {
