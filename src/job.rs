@@ -356,6 +356,15 @@ pub trait Job: Send + Sync {
     /// [`crate::error::Error::Usage`] when the precision is not offered; [`crate::error::Error::Resource`] when converted inputs do not fit.
     fn steps(&self, precision: Precision) -> Result<Vec<Step<'_>>>;
 
+    /// The steps as far as a planner looks at them: names, work, sizes, the WGSL form. They must not run. A job that converts
+    /// its whole input for a precision leaves that out, so that asking costs no time.
+    ///
+    /// # Errors
+    /// As [`Job::steps`].
+    fn outline(&self, precision: Precision) -> Result<Vec<Step<'_>>> {
+        self.steps(precision)
+    }
+
     /// Turns the outputs of all steps into the answer: sums, maxima, nodal averages. Timed as `merge`.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! The policies through the program: `auto`, `hybrid`, `explain`, traces, and what a run leaves in the profile.
 
+use hetero::job::Step;
+use hetero::plan::demand::Demand;
+use hetero::workloads::{Context, WORKLOADS};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -177,4 +180,24 @@ fn a_trace_has_a_row_per_worker_and_every_chunk() {
         .map(|e| e["args"]["items"].as_u64().unwrap())
         .sum();
     assert_eq!(items, 1_000_000, "every chunk of the last run is there once");
+}
+
+/// What a planner is told without converting anything is what the steps themselves say.
+#[test]
+fn an_outline_says_what_the_steps_say() {
+    let mut compared = 0;
+    for workload in WORKLOADS {
+        for (name, job) in workload.sized(100, &Context { seed: 3 }).expect("small jobs fit") {
+            for precision in job.precisions() {
+                let input = job.input();
+                let of = |steps: &[Step<'_>]| {
+                    Demand::of(workload.name(), (input.items, input.item), steps, job.stays_on_cpu(), true)
+                };
+                let (outline, steps) = (job.outline(*precision).unwrap(), job.steps(*precision).unwrap());
+                assert_eq!(of(&outline), of(&steps), "{} {name} in {}", workload.name(), precision.name());
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > WORKLOADS.len());
 }

@@ -139,12 +139,11 @@ pub fn choose(
         vec![host("seq", &reference_demand, Prior::seq()), host("cpu", &own_demand, Prior::cpu(threads))];
     let fastest = policy::decide(&contenders, false).and_then(|d| time_of(&d)).unwrap_or(f64::INFINITY);
     let devices = devices(job, knowledge, config, fastest);
-    // Steps in a device's precision may convert the whole input: only for devices that could win.
     let device_precision = precision(job, config, job.gpu_precision())?;
     let least = |device: &Device| least_seconds(device, &knowledge.profile, threads, &own_demand);
     let could_win = |device: &Device| could_win(least(device), device.software, fastest);
     let device_demand = match devices.iter().any(could_win) {
-        true => Some(of(&job.steps(device_precision)?, true)),
+        true => Some(of(&job.outline(device_precision)?, true)),
         false => None,
     };
     for device in &devices {

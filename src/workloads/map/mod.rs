@@ -57,6 +57,8 @@ struct MapJob {
     data: Data,
     /// The inputs in f32, made when first asked for.
     single: OnceLock<Result<Vec<Buffer<f32>>>>,
+    /// In their place for whoever only asks what would run.
+    unfilled: Vec<Buffer<f32>>,
     /// What the host's kernels leave for the checksum.
     sums: Sums,
     /// Whether results may be NaN or infinite.
@@ -67,7 +69,18 @@ impl MapJob {
     fn new(text: &str, expr: Expr, data: Data, allow_nonfinite: bool) -> Result<Self> {
         let (program, unfolded) = (Program::new(&expr), Program::unfolded(&expr));
         let sums = Sums::new(data.items)?;
-        Ok(Self { text: text.into(), expr, program, unfolded, data, single: OnceLock::new(), sums, allow_nonfinite })
+        let unfilled = data.rounded(|_| false)?;
+        Ok(Self {
+            text: text.into(),
+            expr,
+            program,
+            unfolded,
+            data,
+            single: OnceLock::new(),
+            unfilled,
+            sums,
+            allow_nonfinite,
+        })
     }
 
     /// Whether the program reads the variable `v`.
@@ -281,6 +294,16 @@ impl Job for MapJob {
         let bytes = (work.bytes_read + work.bytes_written) * self.data.items as f64;
         kernel.streaming = topology::outgrows_caches(bytes as u64);
         Ok(vec![Step::Kernel(Box::new(kernel))])
+    }
+
+    fn outline(&self, precision: Precision) -> Result<Vec<Step<'_>>> {
+        match precision {
+            Precision::F32 => {
+                let single = Some(self.unfilled.as_slice());
+                Ok(vec![Step::Kernel(Box::new(Map { job: self, precision, single, streaming: false }))])
+            }
+            other => self.steps(other),
+        }
     }
 
     fn finish(&self, outputs: &[Output]) -> Result<Answer> {

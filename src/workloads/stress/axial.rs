@@ -109,11 +109,13 @@ struct AxialJob {
     model: Model,
     /// The inputs in f32, made when first asked for.
     single: OnceLock<Result<Single>>,
+    /// In their place for whoever only asks what would run.
+    unfilled: OnceLock<Result<Single>>,
 }
 
 impl AxialJob {
     fn new(model: Model) -> Self {
-        Self { model, single: OnceLock::new() }
+        Self { model, single: OnceLock::new(), unfilled: OnceLock::new() }
     }
 }
 
@@ -286,6 +288,17 @@ impl Job for AxialJob {
         let bytes = (work.bytes_read + work.bytes_written) * self.model.elements() as f64;
         kernel.streaming = topology::outgrows_caches(bytes as u64);
         Ok(vec![Step::Kernel(Box::new(kernel))])
+    }
+
+    fn outline(&self, precision: Precision) -> Result<Vec<Step<'_>>> {
+        match precision {
+            Precision::F32 | Precision::Mixed => {
+                let unfilled = self.unfilled.get_or_init(|| Single::unfilled(self.model.length.is_some()));
+                let single = Some(unfilled.as_ref().map_err(Clone::clone)?);
+                Ok(vec![Step::Kernel(Box::new(Axial { model: &self.model, precision, single, streaming: false }))])
+            }
+            other => self.steps(other),
+        }
     }
 
     fn finish(&self, outputs: &[Output]) -> Result<Answer> {

@@ -174,6 +174,12 @@ impl Model {
 }
 
 impl Single {
+    /// No elements, with or without lengths: in place of the inputs for whoever only asks what would run.
+    pub(super) fn unfilled(lengths: bool) -> Result<Self> {
+        let none = || Buffer::zeroed(0, "the axial model");
+        Ok(Self { displacement: none()?, young: none()?, length: lengths.then(none).transpose()? })
+    }
+
     pub(super) fn view(&self, range: Range<usize>) -> View<'_, f32> {
         View {
             displacement: &self.displacement[3 * range.start..3 * range.end],
