@@ -147,6 +147,10 @@ impl Pair {
         if self.high.is_nan() || self.high.abs() > 700.0 {
             return self.exp() - Self::ONE;
         }
+        // The square is beyond 31 digits, and halving the smallest numbers would lose theirs.
+        if self.high.abs() < 1e-32 {
+            return self;
+        }
         let (less_one, k) = self.exponential();
         if k == 0 { less_one } else { (less_one + Self::ONE).scaled(k) - Self::ONE }
     }
@@ -247,8 +251,30 @@ impl Pair {
         if self.high == 0.0 || exponent.high == 0.0 || !special.is_finite() || !self.high.is_finite() {
             return special.into();
         }
+        // Small whole powers are products: the first is then exact, and what jumps at a whole number sees that.
+        if exponent.low == 0.0 && exponent.high.fract() == 0.0 && (1.0..=Self::MOST_FACTORS).contains(&exponent.high) {
+            return self.powi(exponent.high as u32);
+        }
         let power = (self.abs().ln() * exponent).exp();
         if special < 0.0 { -power } else { power }
+    }
+
+    /// The largest power that is multiplied out.
+    const MOST_FACTORS: f64 = 64.0;
+
+    /// The product of `n` factors, by squaring.
+    fn powi(self, mut n: u32) -> Self {
+        let (mut square, mut product) = (self, Self::ONE);
+        loop {
+            if n & 1 == 1 {
+                product = product * square;
+            }
+            n >>= 1;
+            if n == 0 {
+                return product;
+            }
+            square = square * square;
+        }
     }
 }
 
@@ -323,6 +349,8 @@ mod tests {
         near(Pair::from(5.0).powf(Pair::from(-2.0)), 0.04, -8.326672684688674e-19);
         near(Pair::from(-3.0).powf(Pair::from(3.0)), -27.0, 0.0);
         near(Pair::from(1.1).powf(Pair::from(700.5)), 9.898649652463623e+28, 7211607078989.778);
+        assert_eq!(Pair::from(-1.83).powf(Pair::ONE), Pair::from(-1.83));
+        assert_eq!(Pair::from(3.0).powf(Pair::from(40.0)), Pair { high: 12157665459056928801f64, low: 33.0 });
     }
 
     #[test]

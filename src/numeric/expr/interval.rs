@@ -21,41 +21,43 @@ pub enum Arithmetic {
 /// What a value may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
-    /// At least this.
+    /// If it is a number, at least this.
     pub low: f64,
-    /// At most this.
+    /// If it is a number, at most this.
     pub high: f64,
+    /// Whether it may be no number: `0 / 0`, the root of what rounding made negative, the sine of what became infinite.
+    pub nan: bool,
 }
 
-/// All numbers.
-const ANYTHING: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+/// All numbers, or none.
+const ANYTHING: Interval = Interval { low: f64::NEG_INFINITY, high: f64::INFINITY, nan: true };
 
 impl Interval {
     fn point(x: f64) -> Self {
-        Self { low: x, high: x }
+        Self::new(x, x)
     }
 
+    /// From `low` to `high`; what has an end that is no number may be anything.
     fn new(low: f64, high: f64) -> Self {
-        Self { low, high }
+        if low.is_nan() || high.is_nan() { ANYTHING } else { Self { low, high, nan: false } }
     }
 
     fn around(self, other: Self) -> Self {
-        Self { low: self.low.min(other.low), high: self.high.max(other.high) }
+        Self { low: self.low.min(other.low), high: self.high.max(other.high), nan: self.nan || other.nan }
     }
 
     fn holds(self, x: f64) -> bool {
         self.low <= x && x <= self.high
     }
 
-    fn is_nan(self) -> bool {
-        self.low.is_nan() || self.high.is_nan()
+    fn is_bounded(self) -> bool {
+        self.low > f64::NEG_INFINITY && self.high < f64::INFINITY
     }
 
-    /// The largest distance of `x` from anything in the interval; infinite when that has no limit.
+    /// The largest distance of `x` from any number in the interval; infinite when that has no limit.
     #[must_use]
     pub fn distance(self, x: f64) -> f64 {
-        let distance = (self.high - x).max(x - self.low);
-        if self.is_nan() || x.is_nan() { f64::INFINITY } else { distance }
+        if x.is_nan() { f64::INFINITY } else { (self.high - x).max(x - self.low) }
     }
 }
 
@@ -146,7 +148,7 @@ impl Arithmetic {
         let largest = self.largest();
         let low = if low < -largest { f64::NEG_INFINITY } else { low.min(largest) };
         let high = if high > largest { f64::INFINITY } else { high.max(-largest) };
-        Interval { low, high }
+        Interval { low, high, nan: of.nan }
     }
 }
 
@@ -178,15 +180,10 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
     // Only the branch that is taken counts.
     if op == Op::Where {
         return match truth(a) {
-            _ if a.is_nan() => Interval::new(f64::NAN, f64::NAN),
             Some(true) => b,
             Some(false) => c,
-            None if b.is_nan() || c.is_nan() => Interval::new(f64::NAN, f64::NAN),
             None => b.around(c),
         };
-    }
-    if used.iter().any(|interval| interval.is_nan()) {
-        return Interval::new(f64::NAN, f64::NAN);
     }
     let own = ulps(op, arithmetic);
     let exact = match op {
@@ -198,8 +195,8 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
         Op::Multiply => corners(a, b, times),
         Op::Divide if b.holds(0.0) => ANYTHING,
         Op::Divide => corners(a, b, |a, b| a / b),
-        Op::Modulo => return modulo(a, b, arithmetic),
-        Op::Power => return power(a, b, arithmetic),
+        Op::Modulo => modulo(a, b, arithmetic),
+        Op::Power => power(a, b, arithmetic),
         Op::Less => decided(less(a, b)),
         Op::Greater => decided(less(b, a)),
         Op::LessEqual => decided(less(b, a).map(|holds| !holds)),
@@ -216,6 +213,8 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
             (Some(false), Some(false)) => Some(false),
             _ => None,
         }),
+        // Either operand may win over one that is no number.
+        Op::Min | Op::Max if a.nan || b.nan => a.around(b),
         Op::Min => Interval::new(a.low.min(b.low), a.high.min(b.high)),
         Op::Max => Interval::new(a.low.max(b.low), a.high.max(b.high)),
         Op::Abs | Op::Cosh => {
@@ -229,7 +228,9 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
         Op::Tan => {
             // Between two poles it rises.
             let period = |x: f64| (x / std::f64::consts::PI + 0.5).floor();
-            if period(a.low) == period(a.high) { Interval::new(a.low.tan(), a.high.tan()) } else { ANYTHING }
+            let (low, high) = (a.low.tan(), a.high.tan());
+            // Where it falls, rounding put the pole on the wrong side of an end.
+            if period(a.low) == period(a.high) && low <= high { Interval::new(low, high) } else { ANYTHING }
         }
         Op::Arccos => Interval::new(a.high.min(1.0).acos(), a.low.max(-1.0).acos()),
         Op::Arctan2 => {
@@ -237,7 +238,7 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
             // Around the origin and across the cut it may be anything.
             if a.holds(0.0) && b.low <= 0.0 { Interval::new(-PI, PI) } else { corners(a, b, f64::atan2) }
         }
-        // Outside of its domain a kernel gives NaN, which fails for itself; what counts is the part inside.
+        // Of an argument that may be outside of the domain, the part inside counts.
         Op::Sqrt => rising(op, Interval::new(a.low.max(0.0), a.high)),
         Op::Log | Op::Log2 | Op::Log10 => rising(op, Interval::new(a.low.max(0.0), a.high)),
         Op::Log1p => rising(op, Interval::new(a.low.max(-1.0), a.high)),
@@ -245,7 +246,28 @@ fn enclose(step: &Step, [a, b, c]: [Interval; 3], arithmetic: Arithmetic) -> Int
         Op::Floor | Op::Ceil | Op::Exp | Op::Expm1 | Op::Arctan | Op::Sinh | Op::Tanh => rising(op, a),
         Op::Where => unreachable!("handled above"),
     };
-    if own == 0.0 { exact } else { arithmetic.widened(exact, own) }
+    let rounded = match op {
+        Op::Modulo | Op::Power => exact, // have their own way
+        _ if own == 0.0 => exact,
+        _ => arithmetic.widened(exact, own),
+    };
+    Interval { nan: may_be_nan(op, used, exact), ..rounded }
+}
+
+/// Whether `op` may give no number. Comparisons and conditions always give one; the others pass on what is none, and are
+/// not trusted with infinite numbers.
+fn may_be_nan(op: Op, of: &[Interval], exact: Interval) -> bool {
+    let passed_on = of.iter().any(|operand| operand.nan);
+    let infinite = of.iter().any(|operand| !operand.is_bounded());
+    match op {
+        Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual | Op::Equal | Op::NotEqual => false,
+        Op::And | Op::Or | Op::Not => false,
+        Op::Negate | Op::Abs | Op::Min | Op::Max => passed_on,
+        Op::Sqrt | Op::Log | Op::Log2 | Op::Log10 => passed_on || infinite || of[0].low < 0.0,
+        Op::Log1p => passed_on || infinite || of[0].low < -1.0,
+        Op::Arcsin | Op::Arccos => passed_on || infinite || of[0].low < -1.0 || of[0].high > 1.0,
+        _ => passed_on || infinite || exact.nan,
+    }
 }
 
 /// A function that nowhere falls.
@@ -285,14 +307,17 @@ fn wave(a: Interval, f: fn(f64) -> f64, slope: fn(f64) -> f64) -> Interval {
 /// Whether a condition holds; `None` when that cannot be told.
 fn truth(a: Interval) -> Option<bool> {
     match a {
-        Interval { low: 0.0, high: 0.0 } => Some(false),
+        Interval { nan: true, .. } => None,
+        Interval { low: 0.0, high: 0.0, .. } => Some(false),
         _ if a.holds(0.0) => None,
         _ => Some(true),
     }
 }
 
 fn less(a: Interval, b: Interval) -> Option<bool> {
-    if a.high < b.low {
+    if a.nan || b.nan {
+        None
+    } else if a.high < b.low {
         Some(true)
     } else if a.low >= b.high {
         Some(false)
@@ -302,7 +327,9 @@ fn less(a: Interval, b: Interval) -> Option<bool> {
 }
 
 fn equal(a: Interval, b: Interval) -> Option<bool> {
-    if a.low == a.high && b.low == b.high && a.low == b.low {
+    if a.nan || b.nan {
+        None
+    } else if a.low == a.high && b.low == b.high && a.low == b.low {
         Some(true)
     } else if a.high < b.low || b.high < a.low {
         Some(false)
@@ -380,10 +407,10 @@ fn power(a: Interval, b: Interval, arithmetic: Arithmetic) -> Interval {
     if a.low < 0.0 && b.low != b.high && a.high <= 0.0 {
         return ANYTHING;
     }
-    // Outside of its domain a kernel gives NaN, which fails for itself.
-    let a = Interval::new(a.low.max(0.0), a.high);
-    if a.high < 0.0 || (a.low == 0.0 && b.low < 0.0) {
+    // Of a base that may be outside of the domain, the part inside counts.
+    let inside = Interval::new(a.low.max(0.0), a.high);
+    if inside.high < 0.0 || (inside.low == 0.0 && b.low < 0.0) {
         return ANYTHING;
     }
-    own(corners(a, b, f64::powf))
+    Interval { nan: a.low < 0.0, ..own(corners(inside, b, f64::powf)) }
 }

@@ -4,8 +4,8 @@ use super::{Expr, Node, Op};
 use crate::numeric::pair::Pair;
 
 impl Expr {
-    /// The value at `variables` to about 28 digits where nothing cancels; NaN where it has none, or where the reduction of
-    /// an angle above 10^9 would lose digits.
+    /// The value at `variables` to about 28 digits where nothing cancels; NaN where it has none, where an operand on the
+    /// way is infinite, or where the reduction of an angle above 10^9 would lose digits.
     #[must_use]
     pub fn evaluate_precisely(&self, variables: &[f64]) -> Pair {
         let mut values: Vec<Pair> = Vec::with_capacity(self.nodes.len());
@@ -23,9 +23,9 @@ impl Expr {
 fn apply(op: Op, [a, b, c]: [Pair; 3]) -> Pair {
     let truth = |holds: bool| if holds { Pair::ONE } else { Pair::ZERO };
     let half = || Pair::from(0.5);
-    // What is not known stays so, through comparisons too.
+    // What is not known stays so, through comparisons too; pairs have no arithmetic of infinite numbers.
     let used = if op == Op::Where { 1 } else { op.arity() };
-    if [a, b, c][..used].iter().any(|operand| operand.high.is_nan()) {
+    if [a, b, c][..used].iter().any(|operand| !operand.high.is_finite()) {
         return Pair::NAN;
     }
     match op {
