@@ -76,7 +76,18 @@ pub fn command(
     }
     let report = report::build(receipt::inputs(name, job, comparison, machine, config)?);
     report::emit(out, &formatted(&report, config))?;
+    warn(&report.warnings, config);
     wrong.map_or(unsolved, Err)
+}
+
+/// Writes warnings to stderr, unless the form of the report carries them.
+pub fn warn(warnings: &[String], config: &Config) {
+    if matches!(config.report.format.as_str(), "json" | "markdown") {
+        return;
+    }
+    let style =
+        Style::choose(std::io::stderr().is_terminal(), config.report.ascii, |name| std::env::var(name).ok());
+    eprint!("{}", report::table::warnings(warnings, style));
 }
 
 /// The report in the form that the settings ask for.

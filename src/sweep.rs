@@ -105,6 +105,10 @@ pub fn command(args: &ArgMatches, config: &Config, control: &Arc<Control>, out: 
         point.verification.error(&who)
     });
     report::emit(out, &form(&comparison, config))?;
+    run::warn(&comparison.warnings, config);
+    if let Some(against) = &comparison.against {
+        run::warn(&against.warnings, config);
+    }
     if let Some(path) = page {
         write_text(path, &html::page(&comparison))?;
     }

@@ -104,7 +104,8 @@ fn what_cannot_run_is_told_and_the_rest_runs() {
 fn a_backend_that_cannot_run_is_listed_and_fails_only_alone() {
     let (code, stdout, stderr) = run(&["compare", "guyan", "--sizes", "10", "--runs", "1"]);
     assert_eq!(code, 0, "{stderr}");
-    assert!(stdout.contains("warning: gpu did not run: ") && stdout.contains("stays on the CPU"), "{stdout}");
+    assert!(stderr.contains("warning: gpu did not run: ") && stderr.contains("stays on the CPU"), "{stderr}");
+    assert!(!stdout.contains("warning"), "{stdout}");
     let (code, stdout, stderr) = run(&["compare", "guyan", "--sizes", "10,20", "--runs", "1", "--backends", "gpu"]);
     assert!(code == 5 && stdout.is_empty() && stderr.contains("stays on the CPU"), "{code} {stderr}");
 }

@@ -96,6 +96,7 @@ pub fn command(
     }
     let report = report_of(workload, args, batch, &wanted, &skipped, results, wall, config);
     report::emit(out, &run::formatted(&report, config))?;
+    run::warn(&report.warnings, config);
     summary::ends_in(&errors, cases.len())
 }
 

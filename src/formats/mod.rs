@@ -2,6 +2,8 @@
 
 pub mod ascii;
 pub mod assemble;
+#[cfg(test)]
+mod broken;
 mod build;
 pub mod csv;
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::job::{ChunkOut, Class, ColumnSpec, Kernel, Output, Precision, Step, W
 /// Long enough for the clock and for caches to settle, short against any run worth predicting.
 const LONG_ENOUGH: f64 = 0.02;
 
+/// How much longer than asked an attempt aims to be, so that most often it is the last.
+const GROWTH_MARGIN: f64 = 1.25;
+
 /// Operations or bytes of the first attempt: a tenth of a millisecond.
 const FIRST_COST: f64 = 1e5;
 
@@ -22,16 +25,21 @@ pub fn predict(kernel: &dyn Kernel, backend: &mut dyn Backend, control: &Control
     Ok(seconds * (kernel.items() as f64 / items.max(1) as f64))
 }
 
-/// Runs the first items, four times as many each time, until that took `enough` seconds or was all of them: how many they
-/// were, and how long they took.
+/// Items of the first attempt on a backend that runs so many chunks at a time: little work, but some for every thread.
+#[must_use]
+pub fn first_items(kernel: &dyn Kernel, side_by_side: usize) -> u64 {
+    let few = (FIRST_COST / kernel.work().cost().max(1.0)).min(1024.0) as u64;
+    let few = few.max(2 * side_by_side as u64);
+    kernel.grain().saturating_mul(few).min(kernel.items())
+}
+
+/// Runs the first items, more each time, until that took `enough` seconds or was all of them: how many they were, and how
+/// long they took.
 ///
 /// # Errors
 /// Those of the chunk loop.
 pub fn rate(kernel: &dyn Kernel, backend: &mut dyn Backend, enough: f64, control: &Control) -> Result<(u64, f64)> {
-    // Little work to begin with, but some for every thread.
-    let few = (FIRST_COST / kernel.work().cost().max(1.0)).min(1024.0) as u64;
-    let few = few.max(2 * backend.side_by_side() as u64);
-    let mut items = kernel.grain().saturating_mul(few).min(kernel.items());
+    let mut items = first_items(kernel, backend.side_by_side());
     loop {
         let first = First { kernel, items };
         let mut output = Output::for_kernel(&first)?;
@@ -41,7 +49,9 @@ pub fn rate(kernel: &dyn Kernel, backend: &mut dyn Backend, enough: f64, control
         if items == kernel.items() || seconds >= enough {
             return Ok((items, seconds));
         }
-        items = items.saturating_mul(4).min(kernel.items());
+        // As many as seem enough: the last attempt takes hardly longer than it must.
+        let growth = (GROWTH_MARGIN * enough / seconds).clamp(2.0, 16.0);
+        items = ((items as f64 * growth) as u64).next_multiple_of(kernel.grain()).min(kernel.items());
     }
 }
 

@@ -58,19 +58,18 @@ pub fn estimate(demand: &Demand, known: Option<&BackendProfile>, prior: &Prior, 
 
 /// What is known of the kernel of `step` on a backend, and whether it is of the same code.
 ///
-/// On a device the text depends on the model (a mesh with temperatures, other materials). A text that never ran there is
-/// expected to be about as fast as the last one of its name that did: nearer than what the kind of device suggests. The host
-/// needs no such guess, since it probes what it does not know.
+/// The code depends on the model (a mesh with temperatures, wider numbers). One that never ran is expected to be about as
+/// fast as the last one of its name that did: nearer than what the kind of machine suggests. On the host only code that is
+/// too slow for a probe needs that guess.
 fn find<'k>(known: &'k BackendProfile, step: &StepDemand) -> Option<(&'k KernelProfile, bool)> {
     let (name, precision) = (step.kernel, step.precision.name());
-    let same = |hash| known.kernel(name, precision, hash).map(|kernel| (kernel, true));
-    match (&known.adapter, &step.device) {
-        (Some(_), Ok(device)) => {
-            same(device.hash).or_else(|| Some((known.kernel_of_any_code(name, precision)?, false)))
-        }
-        (Some(_), Err(_)) => None,
-        (None, _) => same(step.hash),
-    }
+    let hash = match (&known.adapter, &step.device) {
+        (Some(_), Ok(device)) => device.hash,
+        (Some(_), Err(_)) => return None,
+        (None, _) => step.hash,
+    };
+    let same = known.kernel(name, precision, hash).map(|kernel| (kernel, true));
+    same.or_else(|| Some((known.kernel_of_any_code(name, precision)?, false)))
 }
 
 fn add(phases: &mut Phases, times: &Times) {

@@ -371,7 +371,6 @@ pub(super) fn table(report: &Report, batch: &Batch, style: Style) -> String {
     write_table(&mut out, report, batch, style);
     table::verifications(&mut out, report, style);
     table::result(&mut out, report, style);
-    table::warnings(&mut out, report, style);
     out
 }
 

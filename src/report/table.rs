@@ -29,7 +29,6 @@ pub fn table(report: &Report, style: Style) -> String {
     }
     verifications(&mut out, report, style);
     result(&mut out, report, style);
-    warnings(&mut out, report, style);
     out
 }
 
@@ -336,14 +335,14 @@ pub(super) fn result(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-pub(super) fn warnings(out: &mut String, report: &Report, style: Style) {
-    if report.warnings.is_empty() {
-        return;
-    }
-    out.push('\n');
-    for warning in &report.warnings {
+/// What the user should know, as text for stderr: the forms that are results alone leave it to that.
+#[must_use]
+pub fn warnings(warnings: &[String], style: Style) -> String {
+    let mut out = String::new();
+    for warning in warnings {
         let mut line = String::new();
         wrap(&mut line, "warning: ", &style.clean(warning));
         out.push_str(&line.replacen("warning:", &style.paint("warning:", Paint::Warn), 1));
     }
+    out
 }

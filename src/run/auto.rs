@@ -18,8 +18,11 @@ use crate::plan::prior::Prior;
 /// adapters (some 30 ms) is a small part of the job.
 const LOOK_FOR_DEVICES: f64 = 0.2;
 
-/// Seconds that a probe of one kernel may take.
-const PROBE: f64 = 1e-3;
+/// Seconds that a probe of one kernel lasts: with what leads up to it, deciding stays below a millisecond.
+const PROBE: f64 = 2e-4;
+
+/// Operations or bytes per second that a thread reaches at the least in a kernel that is worth a probe.
+const PROBED_RATE: f64 = 1e9;
 
 /// What was decided, and from what.
 pub struct Choice {
@@ -122,8 +125,8 @@ pub fn choose(
     let own_demand = own_steps.as_ref().map_or_else(|| reference_demand.clone(), |steps| of(steps, false));
     if knowledge.here {
         let own_steps = own_steps.as_ref().unwrap_or(&reference_steps);
-        for (id, steps) in [("seq", &reference_steps), ("cpu", own_steps)] {
-            probe_unknown(id, steps, if id == "cpu" { threads } else { 1 }, knowledge, config, control)?;
+        for (id, steps, threads) in [("seq", &reference_steps, 1), ("cpu", own_steps, threads)] {
+            probe_unknown(id, steps, threads, knowledge, config, control)?;
         }
     }
     let host = |id: &str, demand, prior| Contender {
@@ -242,7 +245,8 @@ fn devices(job: &dyn Job, knowledge: &Knowledge, config: &Config, fastest: f64) 
     found.map(|f| Device { id: f.id, kind: f.adapter.kind, software: f.adapter.software }).collect()
 }
 
-/// Runs the first items of kernels of which nothing is known on a host backend, and remembers what that tells.
+/// Runs the first items of kernels of which nothing is known on a host backend, and remembers what that tells. Those whose
+/// few first items would take far longer than a probe may are left to what is known of kernels like them.
 fn probe_unknown(
     id: &str,
     steps: &[Step<'_>],
@@ -257,6 +261,10 @@ fn probe_unknown(
         let known = knowledge.profile.backend(id).filter(|known| known.threads == threads);
         let known = known.and_then(|known| known.kernel(name, precision, hash));
         if known.is_some_and(|known| !known.curve.is_empty()) || kernel.items() == 0 {
+            continue;
+        }
+        let first = probe::first_items(kernel.as_ref(), threads);
+        if kernel.work().cost() * first as f64 / (PROBED_RATE * threads as f64) > PROBE {
             continue;
         }
         let mut backend = backend::open(id, &config.backend_options())?;

@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-use proptest::prelude::*;
 
 use super::*;
 use crate::formats::mesh::CellKind;
@@ -158,43 +157,4 @@ fn assert_survives(bytes: Vec<u8>) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn truncated_files_never_panic(sample in 0usize..5, at in any::<prop::sample::Index>()) {
-        let mut bytes = samples().swap_remove(sample);
-        bytes.truncate(at.index(bytes.len()));
-        assert_survives(bytes);
-    }
-
-    #[test]
-    fn flipped_bytes_never_panic(
-        sample in 0usize..5,
-        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-    ) {
-        let mut bytes = samples().swap_remove(sample);
-        for (at, value) in flips {
-            let at = at.index(bytes.len());
-            bytes[at] = value;
-        }
-        assert_survives(bytes);
-    }
-
-    #[test]
-    fn changed_numbers_never_panic(
-        sample in 0usize..5,
-        which in any::<prop::sample::Index>(),
-        value in prop_oneof![Just(0u64), Just(1), Just(u64::MAX), Just(1 << 63), Just(1 << 61), any::<u64>()],
-    ) {
-        let bytes = samples().swap_remove(sample);
-        let runs: Vec<(usize, usize)> = bytes
-            .iter()
-            .enumerate()
-            .filter(|(i, c)| c.is_ascii_digit() && (*i == 0 || !bytes[i - 1].is_ascii_digit()))
-            .map(|(i, _)| (i, i + bytes[i..].iter().position(|c| !c.is_ascii_digit()).unwrap_or(bytes.len() - i)))
-            .collect();
-        let (start, end) = runs[which.index(runs.len())];
-        assert_survives([&bytes[..start], value.to_string().as_bytes(), &bytes[end..]].concat());
-    }
-}
+crate::formats::broken::never_panics!(samples(), assert_survives);

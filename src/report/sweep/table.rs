@@ -20,7 +20,6 @@ pub fn table(sweep: &Sweep, style: Style) -> String {
     if let Some(before) = &sweep.against {
         against(&mut out, sweep, before, style);
     }
-    warnings(&mut out, &sweep.warnings, style);
     out
 }
 
@@ -172,17 +171,5 @@ fn against(out: &mut String, sweep: &Sweep, against: &Against, style: Style) {
         if !names.is_empty() {
             wrap(out, &format!("only {which}: "), &style.clean(&names.join(", ")));
         }
-    }
-    warnings(out, &against.warnings, style);
-}
-
-fn warnings(out: &mut String, warnings: &[String], style: Style) {
-    for (i, warning) in warnings.iter().enumerate() {
-        if i == 0 {
-            out.push('\n');
-        }
-        let mut line = String::new();
-        wrap(&mut line, "warning: ", &style.clean(warning));
-        out.push_str(&line.replacen("warning:", &style.paint("warning:", Paint::Warn), 1));
     }
 }

@@ -1,7 +1,6 @@
 //! The rounding bound: it holds, it catches a wrong bit, it is not loose.
 
 use super::*;
-use crate::formats::mesh::Elastic;
 use crate::numeric::elements::VARIANTS;
 
 const PRECISIONS: [Precision; 3] = [Precision::F64, Precision::Mixed, Precision::F32];
@@ -57,27 +56,8 @@ fn it_holds_on_every_mesh_and_is_not_loose() {
 
 #[test]
 fn it_holds_for_every_element_with_anisotropy_and_temperature() {
-    let ply = Material {
-        name: "PLY".into(),
-        elastic: Elastic::Orthotropic {
-            young: [1.4e11, 1e10, 8e9],
-            poisson: [0.3, 0.25, 0.4],
-            shear: [5e9, 4e9, 3.5e9],
-        },
-        alpha: [-1e-6, 3e-5, 2.5e-5],
-        reference_temperature: 293.0,
-    };
     for (kind, integration, name) in VARIANTS {
-        let mut mesh = box_mesh(kind, 131, 5).unwrap();
-        let temperature = mesh.points.iter().map(|x| 300.0 + 900.0 * x[0] + 400.0 * x[1] * x[2]).collect();
-        mesh.point_fields.push(field("temperature", 1, temperature));
-        mesh.cell_fields.push(field("material_id", 1, (0..131).map(|cell| f64::from(cell % 3 == 1)).collect()));
-        let options = SolidOptions {
-            materials: Some(vec![ply.clone(), isotropic(2e11, 0.3)]),
-            integration: Some(integration),
-            ..SolidOptions::default()
-        };
-        let job = prepare(mesh, &options).unwrap();
+        let job = anisotropic_and_heated(kind, integration, 131);
         for precision in PRECISIONS {
             for code in Simd::available().into_iter().map(Code::Cpu).chain([Code::Seq]) {
                 let (used, loose) = compare(name, &job, precision, code);

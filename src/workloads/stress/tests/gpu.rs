@@ -103,27 +103,8 @@ fn compare(gpu: &mut Gpu, name: &str, job: &SolidJob) -> usize {
 fn shaders_stay_in_the_bound_for_every_element_with_anisotropy_and_temperature() {
     let Some(adapter) = adapter_or_skip() else { return };
     let mut gpu = Gpu::open(&options(), None).unwrap();
-    let ply = Material {
-        name: "PLY".into(),
-        elastic: Elastic::Orthotropic {
-            young: [1.4e11, 1e10, 8e9],
-            poisson: [0.3, 0.25, 0.4],
-            shear: [5e9, 4e9, 3.5e9],
-        },
-        alpha: [-1e-6, 3e-5, 2.5e-5],
-        reference_temperature: 293.0,
-    };
     for (kind, integration, name) in VARIANTS {
-        let mut mesh = box_mesh(kind, 131, 5).unwrap();
-        let temperature = mesh.points.iter().map(|x| 300.0 + 900.0 * x[0] + 400.0 * x[1] * x[2]).collect();
-        mesh.point_fields.push(field("temperature", 1, temperature));
-        mesh.cell_fields.push(field("material_id", 1, (0..131).map(|cell| f64::from(cell % 3 == 1)).collect()));
-        let options = SolidOptions {
-            materials: Some(vec![ply.clone(), isotropic(2e11, 0.3)]),
-            integration: Some(integration),
-            ..SolidOptions::default()
-        };
-        let compared = compare(&mut gpu, name, &prepare(mesh, &options).unwrap());
+        let compared = compare(&mut gpu, name, &anisotropic_and_heated(kind, integration, 131));
         let precisions = if adapter.features.contains(&"f64") { 3 } else { 2 };
         let forms = if integration == Integration::Incompatible { 0 } else { 2 * precisions };
         assert_eq!(compared, forms, "{name}");

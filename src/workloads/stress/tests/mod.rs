@@ -47,6 +47,30 @@ fn generated(kind: CellKind, integration: Integration, cells: u64) -> SolidJob {
     prepare(box_mesh(kind, cells, 11).unwrap(), &options).unwrap()
 }
 
+/// Everything at once: `cells` elements of two materials, one of them anisotropic, under a temperature field.
+fn anisotropic_and_heated(kind: CellKind, integration: Integration, cells: u64) -> SolidJob {
+    let ply = Material {
+        name: "PLY".into(),
+        elastic: Elastic::Orthotropic {
+            young: [1.4e11, 1e10, 8e9],
+            poisson: [0.3, 0.25, 0.4],
+            shear: [5e9, 4e9, 3.5e9],
+        },
+        alpha: [-1e-6, 3e-5, 2.5e-5],
+        reference_temperature: 293.0,
+    };
+    let mut mesh = box_mesh(kind, cells, 5).unwrap();
+    let temperature = mesh.points.iter().map(|x| 300.0 + 900.0 * x[0] + 400.0 * x[1] * x[2]).collect();
+    mesh.point_fields.push(field("temperature", 1, temperature));
+    mesh.cell_fields.push(field("material_id", 1, (0..cells).map(|cell| f64::from(cell % 3 == 1)).collect()));
+    let options = SolidOptions {
+        materials: Some(vec![ply, isotropic(2e11, 0.3)]),
+        integration: Some(integration),
+        ..SolidOptions::default()
+    };
+    prepare(mesh, &options).unwrap()
+}
+
 /// Which code computes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Code {
