@@ -79,8 +79,8 @@ fn main() {
                 continue;
             }
             before = items;
-            let mut knowledge = Knowledge::here(&machine);
             let begin = Instant::now();
+            let mut knowledge = Knowledge::here(&machine);
             let choice = choose(workload.name(), job, &mut knowledge, &config, &Control::default());
             let choice = choice.expect("the host runs every job");
             let thought = begin.elapsed().as_secs_f64();

@@ -30,7 +30,7 @@ pub struct Choice {
     pub decision: Decision,
     /// Where its numbers come from: the stored profile, or a probe and expectations.
     pub source: String,
-    /// Seconds that deciding took.
+    /// Seconds that deciding took, reading the profile included.
     pub seconds: f64,
     /// The job in the host's own precision.
     pub demand: Demand,
@@ -57,6 +57,8 @@ pub struct Knowledge {
     pub source: String,
     /// Whether to work out from which sizes on each backend pays; otherwise only where one thread is chosen.
     pub sizes: bool,
+    /// Seconds that it took to get it.
+    seconds: f64,
     /// Whether they are of this machine: what is missing may then be probed and looked for.
     here: bool,
 }
@@ -65,6 +67,7 @@ impl Knowledge {
     /// The stored profile of this machine, or an empty one.
     #[must_use]
     pub fn here(machine: &Machine) -> Self {
+        let begin = Instant::now();
         let key = Key::of(machine);
         let (profile, source) = match Found::load(&key) {
             Found::Ours(profile) => (*profile, "measured on this machine".to_string()),
@@ -77,7 +80,7 @@ impl Knowledge {
                 format!("{why}: expectations and a quick probe (hetero calibrate measures a new one)"),
             ),
         };
-        Self { profile, source, sizes: false, here: true }
+        Self { profile, source, sizes: false, seconds: begin.elapsed().as_secs_f64(), here: true }
     }
 
     /// The profile of some machine, from a file.
@@ -85,9 +88,10 @@ impl Knowledge {
     /// # Errors
     /// [`Error::Input`] for what is no profile.
     pub fn of(path: &std::path::Path) -> Result<Self> {
+        let begin = Instant::now();
         let profile = Profile::read(path)?;
         let source = format!("profile {} of {}, {} threads", path.display(), profile.key.cpu, profile.key.threads);
-        Ok(Self { profile, source, sizes: false, here: false })
+        Ok(Self { profile, source, sizes: false, seconds: begin.elapsed().as_secs_f64(), here: false })
     }
 }
 
@@ -182,7 +186,7 @@ pub fn choose(
         true => breaks_even(&contenders),
         false => Vec::new(),
     };
-    let seconds = begin.elapsed().as_secs_f64();
+    let seconds = knowledge.seconds + begin.elapsed().as_secs_f64();
     Ok(Choice { decision, source: knowledge.source.clone(), seconds, demand: own_demand, pays })
 }
 

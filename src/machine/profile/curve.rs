@@ -36,9 +36,13 @@ struct Point {
     /// Half octaves of the cost: `round(2 log2 cost)`.
     class: i32,
     cost: Robust,
-    upload: Robust,
     kernel: Robust,
+    // Empty where none ever took any time, as on the host: a file of half the size is read in half the time.
+    #[serde(default, skip_serializing_if = "Robust::is_empty")]
+    upload: Robust,
+    #[serde(default, skip_serializing_if = "Robust::is_empty")]
     download: Robust,
+    #[serde(default, skip_serializing_if = "Robust::is_empty")]
     merge: Robust,
 }
 
@@ -65,10 +69,13 @@ impl Curve {
         };
         let point = &mut self.0[at];
         point.cost.add(cost);
-        point.upload.add(times.upload);
         point.kernel.add(times.kernel);
-        point.download.add(times.download);
-        point.merge.add(times.merge);
+        let others = [&mut point.upload, &mut point.download, &mut point.merge];
+        for (phase, seconds) in others.into_iter().zip([times.upload, times.download, times.merge]) {
+            if seconds > 0.0 || !phase.is_empty() {
+                phase.add(seconds);
+            }
+        }
     }
 
     /// Whether nothing was measured.
@@ -90,8 +97,11 @@ impl Curve {
         // Only the two neighbours of `cost` matter.
         let after = self.0.partition_point(|point| point.cost.value().is_none_or(|known| known <= cost));
         let near = &self.0[after.saturating_sub(1)..(after + 1).min(self.0.len())];
+        if near.iter().all(|point| point.kernel.is_empty()) {
+            return None;
+        }
         let phase = |of: fn(&Point) -> &Robust| {
-            let point = |point: &Point| Some((point.cost.value()?, of(point).value()?));
+            let point = |point: &Point| Some((point.cost.value()?, of(point).value().unwrap_or(0.0)));
             let mut points = [(0.0, 0.0); 2];
             let mut n = 0;
             for found in near.iter().filter_map(point) {

@@ -39,6 +39,12 @@ impl Robust {
         sorted.get(sorted.len().checked_sub(1)? / 2).copied()
     }
 
+    /// Whether nothing was measured.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many measurements it stands on.
     #[must_use]
     pub fn count(&self) -> usize {

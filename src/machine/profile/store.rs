@@ -38,7 +38,7 @@ impl Key {
     }
 }
 
-/// Larger files are not profiles of ours: those have some tens of kilobytes.
+/// Larger files are not profiles of ours: those have some hundred kilobytes.
 const LARGEST: u64 = 16 << 20;
 
 /// What was found where the profile is kept.

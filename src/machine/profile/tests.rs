@@ -158,3 +158,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn phases_that_took_no_time_take_no_place() {
+    let mut curve = Curve::default();
+    for cost in [100.0, 200.0] {
+        curve.add(cost, &Times { kernel: cost / 1024.0, ..Times::default() });
+    }
+    let text = serde_json::to_string(&curve).unwrap();
+    assert!(text.contains("kernel") && !text.contains("upload") && !text.contains("merge"), "{text}");
+    let back: Curve = serde_json::from_str(&text).unwrap();
+    assert_eq!(back.at(200.0, 0.0), curve.at(200.0, 0.0));
+    // A point that has a phase beside one that has not.
+    let mut copies = back;
+    copies.add(800.0, &Times { upload: 1e-3, kernel: 8e-4, ..Times::default() });
+    let upload = copies.at(400.0, 0.0).unwrap().upload;
+    assert!(upload > 0.0 && upload < 1e-3, "{upload}");
+    // Without a time of the kernel nothing is known.
+    let empty: Curve = serde_json::from_str(r#"[{"class":13,"cost":[100.0],"kernel":[]}]"#).unwrap();
+    assert_eq!(empty.at(100.0, 0.0), None);
+}

@@ -166,8 +166,6 @@ fn points() -> Vec<(f64, f64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn no_text_panics_the_parser(text in "\\PC*") {
         let _ = Expr::parse(&text, &["x", "y"]);
