@@ -78,14 +78,14 @@ fn explain_takes_another_machine_s_profile_and_refuses_what_is_none() {
         let point = |exponent: i32| {
             let cost = 10_f64.powi(exponent);
             let zero = serde_json::json!([0.0]);
-            serde_json::json!({"class": (2.0 * cost.log2()).round() as i32, "cost": [cost], "kernel": [1e-5 + cost / rate],
+            serde_json::json!({"class": (2.0 * cost.log2()).round() as i32, "cost": cost, "kernel": [1e-5 + cost / rate],
                 "upload": zero, "download": zero, "merge": zero})
         };
         serde_json::json!([point(4), point(9), point(13)])
     };
     // Without a hash the card's times would be of other code: ask the program for it through its own profile.
     let profile = serde_json::json!({
-        "schema": "hetero.profile/1",
+        "schema": "hetero.profile/2",
         "key": {"version": "0", "cpu": "a server", "threads": 64, "simd": "avx512"},
         "backends": [
             {"id": "seq", "threads": 1, "kernels": [{"name": "pi", "precision": "integer", "curve": curve(5e9)}]},

@@ -12,7 +12,7 @@ pub use robust::Robust;
 pub use store::{Found, Key, path};
 
 /// The name and version of the file. A file with another one is not read.
-pub const SCHEMA: &str = "hetero.profile/1";
+pub const SCHEMA: &str = "hetero.profile/2";
 
 /// What is known of one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -262,7 +262,7 @@ note: gpu: none
         let document = of(State::Ours);
         assert_eq!(
             (&document["schema"], &document["calibration"]["state"]),
-            (&json!("hetero.profile/1"), &json!("stored"))
+            (&json!("hetero.profile/2"), &json!("stored"))
         );
         let back: Profile = serde_json::from_value(document).unwrap();
         assert_eq!(Some(back), shown(State::Ours).profile);

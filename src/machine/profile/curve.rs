@@ -35,7 +35,8 @@ pub struct Curve(Vec<Point>);
 struct Point {
     /// Half octaves of the cost: `round(2 log2 cost)`.
     class: i32,
-    cost: Robust,
+    /// That of the first run; the times of the others are carried to it.
+    cost: f64,
     kernel: Robust,
     // Empty where none ever took any time, as on the host: a file of half the size is read in half the time.
     #[serde(default, skip_serializing_if = "Robust::is_empty")]
@@ -63,17 +64,17 @@ impl Curve {
         let at = match self.0.binary_search_by_key(&class, |point| point.class) {
             Ok(at) => at,
             Err(at) => {
-                self.0.insert(at, Point { class, ..Point::default() });
+                self.0.insert(at, Point { class, cost, ..Point::default() });
                 at
             }
         };
         let point = &mut self.0[at];
-        point.cost.add(cost);
-        point.kernel.add(times.kernel);
+        let carried = if cost > 0.0 { point.cost / cost } else { 1.0 };
+        point.kernel.add(times.kernel * carried);
         let others = [&mut point.upload, &mut point.download, &mut point.merge];
         for (phase, seconds) in others.into_iter().zip([times.upload, times.download, times.merge]) {
             if seconds > 0.0 || !phase.is_empty() {
-                phase.add(seconds);
+                phase.add(seconds * carried);
             }
         }
     }
@@ -87,7 +88,7 @@ impl Curve {
     /// The costs between which it was measured.
     #[must_use]
     pub fn range(&self) -> Option<(f64, f64)> {
-        Some((self.0.first()?.cost.value()?, self.0.last()?.cost.value()?))
+        Some((self.0.first()?.cost, self.0.last()?.cost))
     }
 
     /// What a run of `cost` takes: between two measured costs on the straight line in logarithms; above the largest in
@@ -95,20 +96,17 @@ impl Curve {
     #[must_use]
     pub fn at(&self, cost: f64, floor: f64) -> Option<Times> {
         // Only the two neighbours of `cost` matter.
-        let after = self.0.partition_point(|point| point.cost.value().is_none_or(|known| known <= cost));
+        let after = self.0.partition_point(|point| point.cost <= cost);
         let near = &self.0[after.saturating_sub(1)..(after + 1).min(self.0.len())];
-        if near.iter().all(|point| point.kernel.is_empty()) {
+        if near.iter().any(|point| point.kernel.is_empty()) {
             return None;
         }
         let phase = |of: fn(&Point) -> &Robust| {
-            let point = |point: &Point| Some((point.cost.value()?, of(point).value().unwrap_or(0.0)));
             let mut points = [(0.0, 0.0); 2];
-            let mut n = 0;
-            for found in near.iter().filter_map(point) {
-                points[n] = found;
-                n += 1;
+            for (to, point) in points.iter_mut().zip(near) {
+                *to = (point.cost, of(point).value().unwrap_or(0.0));
             }
-            interpolate(&points[..n], cost)
+            interpolate(&points[..near.len()], cost)
         };
         let mut times = Times {
             upload: phase(|p| &p.upload)?,

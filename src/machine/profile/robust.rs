@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many values are remembered: with nine, four wrong ones change nothing, and a machine that has changed is believed
-/// after five runs.
-const WINDOW: usize = 9;
+/// How many values are remembered: with seven, three wrong ones change nothing, and a machine that has changed is believed
+/// after four runs.
+const WINDOW: usize = 7;
 
 /// The last few measurements of one quantity; its value is their median.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ impl Robust {
         robust
     }
 
-    /// Adds a measurement; the oldest one is forgotten. What is not finite or negative was not a measurement.
+    /// Adds a measurement, to four digits; the oldest one is forgotten. What is not finite or negative was not a measurement.
     pub fn add(&mut self, value: f64) {
         if !value.is_finite() || value < 0.0 {
             return;
@@ -28,7 +28,7 @@ impl Robust {
         if self.0.len() >= WINDOW {
             self.0.drain(..=self.0.len() - WINDOW);
         }
-        self.0.push(value);
+        self.0.push(four_digits(value));
     }
 
     /// The median; of two the smaller one, because what disturbs a measurement makes it longer.
@@ -50,4 +50,9 @@ impl Robust {
     pub fn count(&self) -> usize {
         self.0.len()
     }
+}
+
+/// No clock tells more than that of a run, and the profile is read before every decision.
+fn four_digits(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }

@@ -17,17 +17,18 @@ fn one_spike_changes_nothing_and_a_changed_machine_is_believed_in_the_end() {
     robust.add(2.0);
     robust.add(50.0);
     assert_eq!(robust.value(), Some(2.0), "of two the smaller");
-    for _ in 0..7 {
+    for _ in 0..5 {
         robust.add(2.0);
     }
-    for wrong in [f64::NAN, f64::INFINITY, -1.0, 50.0, 0.0] {
+    for wrong in [f64::NAN, f64::INFINITY, -1.0, 50.0] {
         robust.add(wrong);
         assert_eq!(robust.value(), Some(2.0));
     }
-    for _ in 0..5 {
+    for _ in 0..4 {
         robust.add(3.0);
     }
-    assert_eq!((robust.value(), robust.count()), (Some(3.0), 9));
+    assert_eq!((robust.value(), robust.count()), (Some(3.0), 7));
+    assert_eq!(Robust::of(0.000_123_456_789).value(), Some(1.235e-4), "four digits");
 }
 
 #[test]
@@ -39,7 +40,7 @@ fn a_curve_goes_through_its_points_and_on_in_proportion() {
     }
     let at = |cost: f64| curve.at(cost, 8e-6).unwrap().kernel;
     for cost in [1e3, 1e5, 1e7] {
-        assert!((at(cost) / (1e-5 + cost * 1e-9) - 1.0).abs() < 1e-12);
+        assert!((at(cost) / (1e-5 + cost * 1e-9) - 1.0).abs() < 1e-3);
     }
     assert!((at(1e9) / at(1e7) - 100.0).abs() < 1e-9);
     assert_eq!(at(1.0), 8e-6, "no less than a run with nothing to do");
@@ -154,7 +155,7 @@ proptest! {
             let cost = pair[0].0 + at * (pair[1].0 - pair[0].0);
             let found = curve.at(cost, 0.0).unwrap().kernel;
             let (low, high) = (pair[0].1.min(pair[1].1), pair[0].1.max(pair[1].1));
-            prop_assert!(found >= low * (1.0 - 1e-9) && found <= high * (1.0 + 1e-9));
+            prop_assert!(found >= low * (1.0 - 1e-3) && found <= high * (1.0 + 1e-3));
         }
     }
 }
@@ -175,6 +176,6 @@ fn phases_that_took_no_time_take_no_place() {
     let upload = copies.at(400.0, 0.0).unwrap().upload;
     assert!(upload > 0.0 && upload < 1e-3, "{upload}");
     // Without a time of the kernel nothing is known.
-    let empty: Curve = serde_json::from_str(r#"[{"class":13,"cost":[100.0],"kernel":[]}]"#).unwrap();
+    let empty: Curve = serde_json::from_str(r#"[{"class":13,"cost":100.0,"kernel":[]}]"#).unwrap();
     assert_eq!(empty.at(100.0, 0.0), None);
 }
