@@ -37,8 +37,9 @@ struct Point {
     class: i32,
     /// That of the first run; the times of the others are carried to it.
     cost: f64,
+    // Empty where none ever took any time, as copies on the host: a file of half the size is read in half the time.
+    #[serde(default, skip_serializing_if = "Robust::is_empty")]
     kernel: Robust,
-    // Empty where none ever took any time, as on the host: a file of half the size is read in half the time.
     #[serde(default, skip_serializing_if = "Robust::is_empty")]
     upload: Robust,
     #[serde(default, skip_serializing_if = "Robust::is_empty")]
@@ -70,9 +71,8 @@ impl Curve {
         };
         let point = &mut self.0[at];
         let carried = if cost > 0.0 { point.cost / cost } else { 1.0 };
-        point.kernel.add(times.kernel * carried);
-        let others = [&mut point.upload, &mut point.download, &mut point.merge];
-        for (phase, seconds) in others.into_iter().zip([times.upload, times.download, times.merge]) {
+        let phases = [&mut point.kernel, &mut point.upload, &mut point.download, &mut point.merge];
+        for (phase, seconds) in phases.into_iter().zip([times.kernel, times.upload, times.download, times.merge]) {
             if seconds > 0.0 || !phase.is_empty() {
                 phase.add(seconds * carried);
             }
@@ -98,9 +98,6 @@ impl Curve {
         // Only the two neighbours of `cost` matter.
         let after = self.0.partition_point(|point| point.cost <= cost);
         let near = &self.0[after.saturating_sub(1)..(after + 1).min(self.0.len())];
-        if near.iter().any(|point| point.kernel.is_empty()) {
-            return None;
-        }
         let phase = |of: fn(&Point) -> &Robust| {
             let mut points = [(0.0, 0.0); 2];
             for (to, point) in points.iter_mut().zip(near) {

