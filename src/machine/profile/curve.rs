@@ -1,6 +1,9 @@
 //! Seconds of a kernel as a function of how much it has to do.
 
-use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::Robust;
 
@@ -26,9 +29,36 @@ impl Times {
 }
 
 /// Measured times around a few costs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Curve(Vec<Point>);
+///
+/// A profile has some hundred curves and a decision asks for a few of them, so each is parsed when it is first used; one
+/// that cannot be parsed is empty.
+#[derive(Debug, Clone, Default)]
+pub struct Curve {
+    points: OnceLock<Vec<Point>>,
+    /// What the file says, until a point is added.
+    text: Option<Box<RawValue>>,
+}
+
+impl Serialize for Curve {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.text {
+            Some(text) => text.serialize(serializer),
+            None => self.points().serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Curve {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self { points: OnceLock::new(), text: Some(Box::deserialize(deserializer)?) })
+    }
+}
+
+impl PartialEq for Curve {
+    fn eq(&self, other: &Self) -> bool {
+        self.points() == other.points()
+    }
+}
 
 /// Runs of about the same cost.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -56,20 +86,36 @@ impl Point {
 }
 
 impl Curve {
+    fn points(&self) -> &[Point] {
+        self.points.get_or_init(|| {
+            let parsed = self.text.as_ref().map(|text| serde_json::from_str(text.get()));
+            parsed.transpose().unwrap_or_default().unwrap_or_default()
+        })
+    }
+
+    fn points_mut(&mut self) -> &mut Vec<Point> {
+        if self.text.is_some() {
+            *self = Self { points: self.points().to_vec().into(), text: None };
+        }
+        self.points.get_or_init(Vec::new);
+        self.points.get_mut().expect("it was set")
+    }
+
     /// Adds what a run of `cost` took.
     pub fn add(&mut self, cost: f64, times: &Times) {
         if !cost.is_finite() || cost < 0.0 {
             return;
         }
         let class = Point::class(cost);
-        let at = match self.0.binary_search_by_key(&class, |point| point.class) {
+        let points = self.points_mut();
+        let at = match points.binary_search_by_key(&class, |point| point.class) {
             Ok(at) => at,
             Err(at) => {
-                self.0.insert(at, Point { class, cost, ..Point::default() });
+                points.insert(at, Point { class, cost, ..Point::default() });
                 at
             }
         };
-        let point = &mut self.0[at];
+        let point = &mut points[at];
         let carried = if cost > 0.0 { point.cost / cost } else { 1.0 };
         let phases = [&mut point.kernel, &mut point.upload, &mut point.download, &mut point.merge];
         for (phase, seconds) in phases.into_iter().zip([times.kernel, times.upload, times.download, times.merge]) {
@@ -82,22 +128,24 @@ impl Curve {
     /// Whether nothing was measured.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.points().is_empty()
     }
 
     /// The costs between which it was measured.
     #[must_use]
     pub fn range(&self) -> Option<(f64, f64)> {
-        Some((self.0.first()?.cost, self.0.last()?.cost))
+        let points = self.points();
+        Some((points.first()?.cost, points.last()?.cost))
     }
 
     /// What a run of `cost` takes: between two measured costs on the straight line in logarithms; above the largest in
     /// proportion to it; below the smallest in proportion down to `floor`, the time of a run with nothing to do.
     #[must_use]
     pub fn at(&self, cost: f64, floor: f64) -> Option<Times> {
+        let all = self.points();
         // Only the two neighbours of `cost` matter.
-        let after = self.0.partition_point(|point| point.cost <= cost);
-        let near = &self.0[after.saturating_sub(1)..(after + 1).min(self.0.len())];
+        let after = all.partition_point(|point| point.cost <= cost);
+        let near = &all[after.saturating_sub(1)..(after + 1).min(all.len())];
         let phase = |of: fn(&Point) -> &Robust| {
             let mut points = [(0.0, 0.0); 2];
             for (to, point) in points.iter_mut().zip(near) {
@@ -111,7 +159,7 @@ impl Curve {
             download: phase(|p| &p.download)?,
             merge: phase(|p| &p.merge)?,
         };
-        let least = self.0.first().and_then(|p| p.kernel.value()).map_or(floor, |first| first.min(floor));
+        let least = all.first().and_then(|p| p.kernel.value()).map_or(floor, |first| first.min(floor));
         times.kernel = times.kernel.max(least);
         Some(times)
     }

@@ -170,6 +170,8 @@ fn phases_that_took_no_time_take_no_place() {
     assert!(text.contains("kernel") && !text.contains("upload") && !text.contains("merge"), "{text}");
     let back: Curve = serde_json::from_str(&text).unwrap();
     assert_eq!(back.at(200.0, 0.0), curve.at(200.0, 0.0));
+    let broken: Curve = serde_json::from_str(r#"{"class": 1}"#).unwrap();
+    assert!(broken.is_empty() && broken.at(1.0, 0.0).is_none());
     // A point that has a phase beside one that has not.
     let mut copies = back;
     copies.add(800.0, &Times { upload: 1e-3, kernel: 8e-4, ..Times::default() });
