@@ -19,7 +19,7 @@ use crate::plan::prior::Prior;
 const LOOK_FOR_DEVICES: f64 = 0.2;
 
 /// Seconds that a probe of one kernel lasts: with what leads up to it, deciding stays below a millisecond.
-const PROBE: f64 = 1e-4;
+const PROBE: f64 = 6e-5;
 
 /// Operations or bytes per second that a thread reaches at the least in a kernel that is worth a probe.
 const PROBED_RATE: f64 = 1e9;
