@@ -1,26 +1,17 @@
 //! Dense kernels of one front: partial Cholesky factorization and its outer product, by one thread or by the pool.
 //!
-//! A front of `height` rows and `width` columns holds `[L11; L21]` in place of `[A11; A21]`, lower triangle only. The
-//! parallel forms cut the work at fixed places, so that a result does not depend on the number of threads.
+//! A front of `height` rows and `width` columns holds `[L11; L21]` in place of `[A11; A21]`, lower triangle only.
 
 use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
 use faer::linalg::cholesky::llt::factor::{LltError, cholesky_in_place, cholesky_in_place_scratch};
-use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::prelude::{Reborrow as _, ReborrowMut as _};
 use faer::{Accum, MatMut, MatRef, Par};
-use rayon::prelude::*;
 
-use crate::simd::Simd;
+mod tiles;
 
-/// Columns that are eliminated together: enough for the product behind them to run at full speed, few enough for the
-/// triangle in front, which one thread does, not to count.
-const PANEL: usize = 192;
-/// Rows and columns of a tile: 0.5 ms of work at a panel's depth.
-const TILE: usize = 384;
-/// Rows of one piece of a triangular solve.
-const STRIP: usize = 256;
+pub(super) use tiles::eliminate_parallel;
 
 /// Working memory of [`eliminate`] for fronts of up to `width` columns.
 pub(super) fn scratch(width: usize) -> StackReq {
@@ -53,88 +44,13 @@ pub(super) fn eliminate(front: MatMut<'_, f64>, memory: &mut MemBuffer) -> Resul
 
 /// The lower triangle of `update := -L21 L21'`.
 pub(super) fn outer_product(update: MatMut<'_, f64>, below: MatRef<'_, f64>) {
-    lower_product(update, Accum::Replace, below, Par::Seq);
+    subtract_square(update, Accum::Replace, below);
 }
 
-fn lower_product(update: MatMut<'_, f64>, accum: Accum, below: MatRef<'_, f64>, par: Par) {
+/// The lower triangle of `target := [target] - p p'`.
+fn subtract_square(target: MatMut<'_, f64>, accum: Accum, p: MatRef<'_, f64>) {
     use BlockStructure::{Rectangular, TriangularLower};
-    triangular::matmul(update, TriangularLower, accum, below, Rectangular, below.transpose(), Rectangular, -1.0, par);
-}
-
-/// [`eliminate`] on the rayon pool it is called from.
-pub(super) fn eliminate_parallel(front: MatMut<'_, f64>, memory: &mut MemBuffer) -> Result<(), usize> {
-    let mut rest = front;
-    let mut done = 0;
-    while rest.ncols() > 0 {
-        let width = rest.ncols().min(PANEL);
-        let (panel, trailing) = rest.split_at_col_mut(width);
-        let (mut triangle, mut below) = panel.split_at_row_mut(width);
-        cholesky(triangle.rb_mut(), memory).map_err(|column| done + column)?;
-        let triangle = triangle.rb();
-        strips(below.rb_mut()).into_par_iter().for_each(|strip| divide(strip, triangle));
-        let (_, trailing) = trailing.split_at_row_mut(width);
-        rest = subtract(trailing, Accum::Add, below.rb());
-        done += width;
-    }
-    Ok(())
-}
-
-/// [`outer_product`] on the rayon pool it is called from.
-pub(super) fn outer_product_parallel(update: MatMut<'_, f64>, below: MatRef<'_, f64>) {
-    subtract(update, Accum::Replace, below);
-}
-
-/// Pieces of some rows each.
-fn strips(mut rest: MatMut<'_, f64>) -> Vec<MatMut<'_, f64>> {
-    let mut strips = Vec::new();
-    while rest.nrows() > 0 {
-        let (strip, others) = {
-            let at = rest.nrows().min(STRIP);
-            rest.split_at_row_mut(at)
-        };
-        strips.push(strip);
-        rest = others;
-    }
-    strips
-}
-
-/// The lower trapezoid of `target := [target] - p q'`, where `q` is the first rows of `p`, as many as `target` has
-/// columns. Gives the target back.
-fn subtract<'t>(mut target: MatMut<'t, f64>, accum: Accum, p: MatRef<'_, f64>) -> MatMut<'t, f64> {
-    enum Tile<'a> {
-        Diagonal(MatMut<'a, f64>, usize),
-        Below(MatMut<'a, f64>, usize, usize),
-    }
-    let mut tiles = Vec::new();
-    let mut rest = target.rb_mut();
-    let mut column = 0;
-    while rest.ncols() > 0 {
-        let width = rest.ncols().min(TILE);
-        let (block, right) = rest.split_at_col_mut(width);
-        let (diagonal, mut below) = block.split_at_row_mut(width);
-        tiles.push(Tile::Diagonal(diagonal, column));
-        let mut row = column + width;
-        while below.nrows() > 0 {
-            let height = below.nrows().min(2 * TILE);
-            let (tile, others) = below.split_at_row_mut(height);
-            tiles.push(Tile::Below(tile, row, column));
-            row += height;
-            below = others;
-        }
-        column += width;
-        rest = right.split_at_row_mut(width).1;
-    }
-    tiles.into_par_iter().with_max_len(1).for_each(|tile| match tile {
-        Tile::Diagonal(tile, at) => {
-            let size = tile.ncols();
-            lower_product(tile, accum, p.subrows(at, size), Par::Seq);
-        }
-        Tile::Below(tile, row, column) => {
-            let (left, right) = (p.subrows(row, tile.nrows()), p.subrows(column, tile.ncols()));
-            matmul(tile, accum, left, right.transpose(), -1.0, Par::Seq);
-        }
-    });
-    target
+    triangular::matmul(target, TriangularLower, accum, p, Rectangular, p.transpose(), Rectangular, -1.0, Par::Seq);
 }
 
 crate::multiversion! {
@@ -152,31 +68,6 @@ crate::multiversion! {
         update: &[f64],
         rows: &[u32],
         columns: std::ops::Range<usize>,
-    );
-}
-
-/// [`extend_add`] on the rayon pool it is called from.
-#[expect(clippy::too_many_arguments, reason = "those of extend_add")]
-pub(super) fn extend_add_parallel(
-    simd: Simd,
-    target: &mut [f64],
-    stride: usize,
-    shift: usize,
-    first: usize,
-    update: &[f64],
-    rows: &[u32],
-    columns: std::ops::Range<usize>,
-) {
-    // 64 columns of the few thousand rows of a large front: some 100 us.
-    if columns.len() <= 64 {
-        return extend_add(simd, target, stride, shift, first, update, rows, columns);
-    }
-    let middle = columns.start + columns.len() / 2;
-    let cut = rows[middle] as usize;
-    let (left, right) = target.split_at_mut((cut - first) * stride);
-    rayon::join(
-        || extend_add_parallel(simd, left, stride, shift, first, update, rows, columns.start..middle),
-        || extend_add_parallel(simd, right, stride, shift, cut, update, rows, middle..columns.end),
     );
 }
 
@@ -216,6 +107,7 @@ mod tests {
     use faer::Mat;
 
     use super::*;
+    use crate::simd::Simd;
 
     fn positive_definite(height: usize, width: usize) -> Mat<f64> {
         Mat::from_fn(height, width, |i, j| {
@@ -227,12 +119,14 @@ mod tests {
     #[test]
     fn fronts_are_eliminated_the_same_by_one_thread_and_by_many() {
         let pool = crate::machine::pool::Pool::shared(2, false).unwrap();
-        for (height, width) in [(1, 1), (7, 3), (210, 210), (450, 210), (500, 5)] {
+        for (height, width) in [(1, 1), (7, 3), (210, 210), (450, 210), (500, 5), (300, 300)] {
             let whole = positive_definite(height, width);
             let (mut one, mut many) = (whole.clone(), whole.clone());
             let mut memory = MemBuffer::new(scratch(width));
+            let rest = height - width;
+            let (mut a, mut b) = (Mat::from_fn(rest, rest, |_, _| 7.0), Mat::from_fn(rest, rest, |_, _| 7.0));
             eliminate(one.as_mut(), &mut memory).unwrap();
-            pool.install(|| eliminate_parallel(many.as_mut(), &mut memory)).unwrap();
+            pool.install(|| eliminate_parallel(many.as_mut(), b.as_mut())).unwrap();
             for j in 0..width {
                 for i in j..height {
                     let sum: f64 = (0..=j).map(|k| one[(i, k)] * one[(j, k)]).sum();
@@ -240,10 +134,7 @@ mod tests {
                     assert!((one[(i, j)] - many[(i, j)]).abs() < 1e-12);
                 }
             }
-            let rest = height - width;
-            let (mut a, mut b) = (Mat::from_fn(rest, rest, |_, _| 7.0), Mat::from_fn(rest, rest, |_, _| 7.0));
             outer_product(a.as_mut(), one.as_ref().subrows(width, rest));
-            pool.install(|| outer_product_parallel(b.as_mut(), one.as_ref().subrows(width, rest)));
             for j in 0..rest {
                 for i in 0..rest {
                     let sum: f64 = -(0..width).map(|k| one[(width + i, k)] * one[(width + j, k)]).sum::<f64>();
@@ -262,7 +153,8 @@ mod tests {
             front[(bad, bad)] = value;
             let mut memory = MemBuffer::new(scratch(400));
             assert_eq!(eliminate(front.clone().as_mut(), &mut memory), Err(bad));
-            assert_eq!(pool.install(|| eliminate_parallel(front.as_mut(), &mut memory)), Err(bad));
+            let mut update = Mat::zeros(100, 100);
+            assert_eq!(pool.install(|| eliminate_parallel(front.as_mut(), update.as_mut())), Err(bad));
         }
     }
 

@@ -288,6 +288,8 @@ impl std::fmt::Debug for Factor {
 
 /// What was needed to compute a factor is kept for the next one if it is at most this part of the memory that is left.
 const KEPT: u64 = 32;
+/// What is kept without asking the system, which takes 0.1 ms.
+const LITTLE: u64 = 16 << 20;
 /// A condition number from which on a solution has no correct digit.
 const HOPELESS: f64 = 1e16;
 /// A pivot that is smaller than this share of its diagonal entry is nothing but roundoff.
@@ -315,7 +317,7 @@ fn symmetric_kind(
         Ok((values, weakest, rest)) if weakest.share > ROUNDOFF => {
             let healthy = weakest.share > HEALTHY && weakest.smallest > SMALL * norm;
             // Much beside the factor would be missing where its solutions go.
-            let kept = rest.bytes() <= available().unwrap_or(0) / KEPT;
+            let kept = rest.bytes() <= LITTLE || rest.bytes() <= available().unwrap_or(0) / KEPT;
             return Ok((Kind::Cholesky(values, if kept { rest } else { Storage::default() }), 0, healthy));
         }
         Ok((_, weakest, _)) => weakest.position,

@@ -2,16 +2,24 @@
 
 use std::sync::atomic::Ordering;
 
-use faer::{MatMut, MatRef};
+use faer::MatMut;
+use rayon::prelude::*;
 
 use super::Work;
 use super::lane::Lane;
 use super::plan::Plan;
 use crate::error::Result;
 use crate::sparse::arena::Block;
-use crate::sparse::dense::{
-    eliminate, eliminate_parallel, extend_add, extend_add_parallel, outer_product, outer_product_parallel,
-};
+use crate::sparse::dense::{eliminate, eliminate_parallel, extend_add, outer_product};
+
+/// Columns of a front above the cut that one task fills.
+const STRIP: usize = 32;
+
+/// The update of a child, and its rows as places in the front at hand.
+struct Child<'a> {
+    update: &'a [f64],
+    rows: &'a [u32],
+}
 
 impl Work<'_> {
     /// The columns of `s` in the factor.
@@ -23,25 +31,23 @@ impl Work<'_> {
         unsafe { std::slice::from_raw_parts_mut(self.values.0.add(start), end - start) }
     }
 
-    /// Puts the entries of the matrix into the columns of `s`, and its rows into `local`.
-    fn load(&self, s: usize, front: &mut [f64], lane: &mut Lane) {
-        if !self.clear {
-            front.fill(0.0);
-        }
-        let local = &mut lane.local;
-        lane.diagonal.clear();
-        let first = self.nodes.columns[s];
+    /// Puts the places of the rows of `s` in its front into `local`.
+    fn place(&self, s: usize, local: &mut [u32]) {
         let (width, below) = (self.nodes.width(s), self.nodes.below(s));
-        let height = width + below.len();
-        for k in 0..width {
-            local[first as usize + k] = k as u32;
+        for (k, row) in (self.nodes.columns[s]..).take(width).chain(below.iter().copied()).enumerate() {
+            local[row as usize] = k as u32;
         }
-        for (k, row) in below.iter().enumerate() {
-            local[*row as usize] = (width + k) as u32;
+    }
+
+    /// Puts the entries of the matrix into the columns of `s` from `first` on, as many as `diagonal` has places for.
+    fn load(&self, s: usize, first: usize, columns: &mut [f64], diagonal: &mut [f64], local: &[u32]) {
+        if !self.clear {
+            columns.fill(0.0);
         }
+        let height = self.nodes.width(s) + self.nodes.below(s).len();
         let (starts, indices, data) = self.matrix;
-        for (k, column) in front.chunks_exact_mut(height).enumerate() {
-            let at = first + k as u32;
+        for (k, (column, diagonal)) in (first..).zip(columns.chunks_exact_mut(height).zip(diagonal)) {
+            let at = self.nodes.columns[s] + k as u32;
             let row = self.nodes.permutation[at as usize] as usize;
             for e in starts[row]..starts[row + 1] {
                 let position = self.position[indices[e] as usize];
@@ -49,7 +55,7 @@ impl Work<'_> {
                     column[local[position as usize] as usize] = data[e];
                 }
             }
-            lane.diagonal.push(column[k]);
+            *diagonal = column[k];
         }
     }
 
@@ -64,7 +70,9 @@ impl Work<'_> {
         for s in batch.start as usize..batch.end as usize {
             let (width, below) = (self.nodes.width(s), self.nodes.below(s).len());
             let front = self.columns_of(s);
-            self.load(s, front, lane);
+            self.place(s, &mut lane.local);
+            lane.diagonal.resize(width, 0.0);
+            self.load(s, 0, front, &mut lane.diagonal, &lane.local);
             let sizes: usize = self.plan.children(s).map(|c| self.nodes.below(c).len().pow(2)).sum();
             let size = below * below;
             let inside = Plan::inside(self.nodes, s, batch);
@@ -135,6 +143,16 @@ impl Work<'_> {
         rows.partition_point(|row| (*row as usize) < width)
     }
 
+    /// Adds what the children have for the columns from place `first` on: `target`, whose columns are `stride` long and
+    /// begin at place `shift`.
+    fn add(&self, children: &[Child<'_>], target: &mut [f64], stride: usize, shift: usize, first: usize) {
+        let end = first + target.len() / stride;
+        for Child { update, rows } in children {
+            let start = |place: usize| rows.partition_point(|row| (*row as usize) < place);
+            extend_add(self.simd, target, stride, shift, first, update, rows, start(first)..start(end));
+        }
+    }
+
     fn hand_over(&self, s: usize, update: Block) {
         // SAFETY: only this thread works on `s`; nobody reads before the parent's counter says so.
         unsafe { *self.updates[s].0.get() = Some(update) };
@@ -143,44 +161,42 @@ impl Work<'_> {
     /// One front above the cut, with the help of idle threads. False when a pivot failed.
     pub(super) fn front_above(&self, s: usize, lane: &mut Lane) -> Result<bool> {
         let (width, below) = (self.nodes.width(s), self.nodes.below(s).len());
+        let height = width + below;
         let front = self.columns_of(s);
-        self.load(s, front, lane);
-        let take = |c: usize| {
-            // SAFETY: the counter of `s` has reached zero: every child has written its slot and is done with it.
-            let update = unsafe { (*self.updates[c].0.get()).take() };
-            (c, update)
-        };
-        let mut children: Vec<_> = self.plan.children(s).map(take).collect();
-        let mut places = Vec::with_capacity(children.len());
-        for (c, update) in &mut children {
-            let split = self.places(*c, width, &lane.local, &mut lane.rows);
-            let rows = lane.rows.clone();
-            if let Some(update) = update {
-                let update = self.arena.numbers(update);
-                extend_add_parallel(self.simd, front, width + below, 0, 0, update, &rows, 0..split);
-            }
-            places.push((split, rows));
-        }
-        let mut matrix = MatMut::from_column_major_slice_mut(&mut *front, width + below, width);
-        if let Err(column) = eliminate_parallel(matrix.as_mut(), &mut lane.memory) {
+        self.place(s, &mut lane.local);
+        lane.diagonal.resize(width, 0.0);
+        let mut updates: Vec<_> = self
+            .plan
+            .children(s)
+            .filter_map(|c| {
+                // SAFETY: the counter of `s` has reached zero: every child has written its slot and is done with it.
+                let update = unsafe { (*self.updates[c].0.get()).take() }?;
+                self.places(c, width, &lane.local, &mut lane.rows);
+                Some((update, lane.rows.clone()))
+            })
+            .collect();
+        let children: Vec<Child<'_>> =
+            updates.iter_mut().map(|(update, rows)| Child { update: self.arena.numbers(update), rows }).collect();
+        let local = &lane.local;
+        let parts = front.par_chunks_mut(height * STRIP).zip(lane.diagonal.par_chunks_mut(STRIP)).with_max_len(1);
+        parts.enumerate().for_each(|(strip, (columns, diagonal))| {
+            self.load(s, strip * STRIP, columns, diagonal, local);
+            self.add(&children, columns, height, 0, strip * STRIP);
+        });
+        let mut own = self.arena.take(below * below)?;
+        let square = self.arena.numbers(&mut own);
+        let matrix = MatMut::from_column_major_slice_mut(&mut *front, width + below, width);
+        let update = MatMut::from_column_major_slice_mut(&mut *square, below, below);
+        if let Err(column) = eliminate_parallel(matrix, update) {
             self.fail(s, column);
             return Ok(false);
         }
-        if below > 0 {
-            let mut own = self.arena.take(below * below)?;
-            let square = self.arena.numbers(&mut own);
-            let l21: MatRef<'_, f64> = matrix.as_ref().subrows(width, below);
-            outer_product_parallel(MatMut::from_column_major_slice_mut(&mut *square, below, below), l21);
-            for ((_, update), (split, rows)) in children.iter_mut().zip(&places) {
-                if let Some(update) = update {
-                    let rest = *split..rows.len();
-                    let update = self.arena.numbers(update);
-                    extend_add_parallel(self.simd, square, below, width, width, update, rows, rest);
-                }
-            }
-            self.hand_over(s, own);
-        }
-        children.into_iter().filter_map(|(_, update)| update).for_each(|update| self.arena.give(update));
+        let strips = square.par_chunks_mut((below * STRIP).max(1)).with_max_len(1);
+        strips
+            .enumerate()
+            .for_each(|(strip, columns)| self.add(&children, columns, below, width, width + strip * STRIP));
+        self.hand_over(s, own);
+        updates.into_iter().for_each(|(update, _)| self.arena.give(update));
         lane.look_at_pivots(front, self.nodes.columns[s] as usize);
         Ok(true)
     }
