@@ -30,8 +30,34 @@ pub(super) struct Batch {
     pub items: Vec<Item>,
     /// Those that cannot be solved.
     pub refused: Vec<Refused>,
+    /// Means over `items`, which are many and asked for often.
+    pub means: Means,
     /// Where each file's matrices begin.
     files: Vec<(usize, String, bool)>,
+}
+
+/// What the work of one item is made of, in the mean over all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Means {
+    /// `n^2`.
+    pub square: f64,
+    /// `n^3` of the matrices that are not symmetric, divided by the number of all.
+    pub general_cube: f64,
+    /// `n^3` of the symmetric ones, divided by the number of all.
+    pub symmetric_cube: f64,
+}
+
+impl Means {
+    fn of(items: &[Item]) -> Self {
+        let mut means = Self::default();
+        let share = 1.0 / items.len().max(1) as f64;
+        for item in items {
+            let n = item.n as f64;
+            means.square += share * n * n;
+            *(if item.symmetric { &mut means.symmetric_cube } else { &mut means.general_cube }) += share * n * n * n;
+        }
+        means
+    }
 }
 
 /// A matrix to solve.
@@ -224,6 +250,7 @@ impl Batch {
             }
         }
         self.items = kept;
+        self.means = Means::of(&self.items);
         self.refused.sort_by_key(|refused| refused.input);
     }
 }

@@ -120,28 +120,19 @@ impl Kernel for Eigen<'_> {
     fn work(&self) -> Work {
         // Golub and Van Loan's counts: 10 n^3 for the eigenvalues of a general matrix, 25 n^3 with vectors; 4/3 n^3 and
         // 9 n^3 for a symmetric one; Cholesky and two triangular solves add 7/3 n^3, LU and its two solves 8/3 n^3.
-        let flops = |item: &Item| {
-            let cubed = (item.n as f64).powi(3);
-            let factor = match (self.batch.is_pencil(), item.symmetric, self.vectors) {
-                (false, false, false) => 10.0,
-                (false, false, true) => 25.0,
-                (false, true, false) => 4.0 / 3.0,
-                (false, true, true) => 9.0,
-                (true, true, false) => 11.0 / 3.0,
-                (true, true, true) => 12.0,
-                (true, false, false) => 38.0 / 3.0,
-                (true, false, true) => 83.0 / 3.0,
-            };
-            factor * cubed
+        let [general, symmetric] = match (self.batch.is_pencil(), self.vectors) {
+            (false, false) => [10.0, 4.0 / 3.0],
+            (false, true) => [25.0, 9.0],
+            (true, false) => [38.0 / 3.0, 11.0 / 3.0],
+            (true, true) => [83.0 / 3.0, 12.0],
         };
-        let items = self.batch.items.len().max(1) as f64;
-        let mean = |f: &dyn Fn(&Item) -> f64| self.batch.items.iter().map(f).sum::<f64>() / items;
+        let means = self.batch.means;
         let matrices = if self.batch.is_pencil() { 2.0 } else { 1.0 };
         let order = self.batch.order as f64;
         let written = 16.0 * order + if self.vectors { 16.0 * order * order } else { 0.0 };
         Work {
-            flops: mean(&flops),
-            bytes_read: mean(&|item| 8.0 * matrices * (item.n as f64).powi(2)),
+            flops: general * means.general_cube + symmetric * means.symmetric_cube,
+            bytes_read: 8.0 * matrices * means.square,
             bytes_written: written + 4.0,
         }
     }
