@@ -85,20 +85,14 @@ pub fn warn(warnings: &[String], config: &Config) {
     if matches!(config.report.format.as_str(), "json" | "markdown") {
         return;
     }
-    let style =
-        Style::choose(std::io::stderr().is_terminal(), config.report.ascii, |name| std::env::var(name).ok());
+    let style = Style::choose(std::io::stderr().is_terminal(), config.report.ascii, |name| std::env::var(name).ok());
     eprint!("{}", report::table::warnings(warnings, style));
 }
 
 /// The report in the form that the settings ask for.
 #[must_use]
 pub fn formatted(report: &Report, config: &Config) -> String {
-    match config.report.format.as_str() {
-        "json" => report::json::json(report),
-        "csv" => report::csv::csv(report),
-        "markdown" => report::markdown::markdown(report),
-        _ => report::table::table(report, style(config.report.ascii)),
-    }
+    report::forms::form(report, &config.report.format, style(config.report.ascii))
 }
 
 /// How text on stdout may look here.

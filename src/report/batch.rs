@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::csv::{line, number};
-use super::markdown::{row, text};
+use super::markdown::{self, row, text};
 use super::style::{Cell, Grid, Paint, Style, shorten, wrap};
 use super::{Report, table};
 use crate::measure::verify::Verification;
@@ -326,8 +326,16 @@ pub(super) fn csv(report: &Report, batch: &Batch) -> String {
     out
 }
 
-/// The lanes in a sentence and a row a case.
-pub(super) fn write_markdown(out: &mut String, report: &Report, batch: &Batch) {
+/// As Markdown: the lanes in a sentence and a row a case, then what every report has.
+pub(super) fn markdown(report: &Report, batch: &Batch) -> String {
+    let mut out = String::new();
+    markdown::head(&mut out, report);
+    write_markdown(&mut out, report, batch);
+    markdown::body(&mut out, report);
+    out
+}
+
+fn write_markdown(out: &mut String, report: &Report, batch: &Batch) {
     let _ = writeln!(out, "{}\n", in_words(&batch.lanes, "x"));
     row(out, &["case", &table::item_heading(report), "read", "compute", "verify", "write", "verified", "result"]);
     row(out, &["---", "--:", "--:", "--:", "--:", "--:", "---", "---"]);

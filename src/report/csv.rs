@@ -5,13 +5,9 @@ use std::fmt::Write;
 use super::table::{phase_list, phase_names};
 use super::{Report, Run};
 
-/// The report as CSV (RFC 4180, lines end in a line feed): a header, then one line per backend, or in a batch one line per
-/// case. A number that does not exist is an empty field. Each baseline has its own columns.
+/// The report as CSV (RFC 4180, lines end in a line feed): a header, then one line per backend. A number that does not exist is an empty field. Each baseline has its own columns.
 #[must_use]
 pub fn csv(report: &Report) -> String {
-    if let Some(batch) = &report.batch {
-        return super::batch::csv(report, batch);
-    }
     let mut baselines: Vec<&str> = Vec::new();
     for (name, _) in report.runs.iter().flat_map(|run| &run.speedup.0) {
         if !baselines.contains(&name.as_str()) {

@@ -13,31 +13,39 @@ use crate::units::{grouped, plural, seconds, seconds_range, si};
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
+    head(&mut out, report);
+    body(&mut out, report);
+    out
+}
+
+/// What ran, and where.
+pub(super) fn head(out: &mut String, report: &Report) {
     let input = &report.input;
     let items = plural(input.item, input.items);
     let _ = writeln!(out, "### {}: {} {items}\n", text(&report.workload), grouped(input.items));
     let source = text(&input.source);
     let _ = writeln!(out, "{source}, seed {}, hetero {}  ", report.seed, report.version);
     let _ = writeln!(out, "{}\n", text(&machine(&report.machine)));
-    if let Some(batch) = &report.batch {
-        super::batch::write_markdown(&mut out, report, batch);
-    }
+}
+
+/// The tables of all backends, and what follows them.
+pub(super) fn body(out: &mut String, report: &Report) {
     let rate = rate_heading(report);
     let times_heading = interval_heading(report);
-    row(&mut out, &["backend", "threads", "precision", &times_heading, "kernel only", &rate, "limit", "verified"]);
-    row(&mut out, &["---", "--:", "---", "--:", "--:", "--:", "---", "---"]);
+    row(out, &["backend", "threads", "precision", &times_heading, "kernel only", &rate, "limit", "verified"]);
+    row(out, &["---", "--:", "---", "--:", "--:", "--:", "---", "---"]);
     for run in &report.runs {
-        times(&mut out, run);
+        times(out, run);
     }
     let speedups = speedup_rows(report);
     if !speedups.is_empty() {
         out.push('\n');
-        row(&mut out, &["speedup", "end to end [interval]", "verdict", "time", "baseline's", "kernel only"]);
-        row(&mut out, &["---", "--:", "---", "--:", "--:", "--:"]);
+        row(out, &["speedup", "end to end [interval]", "verdict", "time", "baseline's", "kernel only"]);
+        row(out, &["---", "--:", "---", "--:", "--:", "--:"]);
         for SpeedupRow { name, time, speedup } in &speedups {
             let verdict = speedup.ratio.verdict.word();
             let (all, kernel) = (ratio(&speedup.ratio, "x"), factor(speedup.kernel_ratio, "x"));
-            row(&mut out, &[name, &all, verdict, time, &seconds(speedup.baseline_seconds), &kernel]);
+            row(out, &[name, &all, verdict, time, &seconds(speedup.baseline_seconds), &kernel]);
         }
     }
     out.push('\n');
@@ -51,7 +59,6 @@ pub fn markdown(report: &Report) -> String {
     for warning in &report.warnings {
         let _ = writeln!(out, "- warning: {}", text(warning));
     }
-    out
 }
 
 pub(super) fn row(out: &mut String, cells: &[&str]) {

@@ -15,6 +15,7 @@ use crate::measure::verify::Verification;
 pub mod batch;
 pub mod csv;
 pub mod devices;
+pub mod forms;
 pub mod html;
 pub mod json;
 pub mod list;

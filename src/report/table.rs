@@ -12,9 +12,6 @@ use crate::units::{bytes, error_size, grouped, plural, seconds, seconds_range, s
 /// The whole report as text for people.
 #[must_use]
 pub fn table(report: &Report, style: Style) -> String {
-    if let Some(batch) = &report.batch {
-        return super::batch::table(report, batch, style);
-    }
     let mut out = String::new();
     header(&mut out, report, style);
     times(&mut out, report, style);

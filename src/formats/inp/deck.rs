@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::formats::source::Source;
 use crate::formats::text::{Text, excerpt, finite, parse_u64};
 
-use super::include::Origins;
+use super::origins::Origins;
 
 /// A keyword line: `*ELEMENT, TYPE=C3D8, ELSET=E1`.
 #[derive(Debug, Clone)]

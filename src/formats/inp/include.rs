@@ -3,40 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::formats::source::{Source, memory_limit};
 use crate::location::{is_url, shown, url_of};
 
 use super::deck::{Deck, Keyword};
+use super::origins::Origins;
 
 /// How many files one deck may take in, so that files that name each other twice end soon.
 const MAX_FILES: usize = 1000;
 
 /// The keywords whose data lines `INPUT=` may keep elsewhere.
 const WITH_INPUT: [&str; 4] = ["NODE", "ELEMENT", "NSET", "ELSET"];
-
-/// From here on the deck's bytes are those of `path`.
-struct Part {
-    start: usize,
-    path: Rc<PathBuf>,
-    /// Line of its first byte in `path`, counted from 1.
-    line: u64,
-}
-
-/// Where the lines of a deck come from; nothing for a deck in one file.
-#[derive(Default)]
-pub(super) struct Origins(Vec<Part>);
-
-impl Origins {
-    /// An error at byte `offset` of `deck`.
-    pub(super) fn error(&self, deck: &Source, offset: usize, why: impl Into<String>) -> Error {
-        let offset = offset.min(deck.bytes().len());
-        let part = self.0.iter().rev().find(|part| part.start <= offset);
-        let (path, start, first) = part.map_or((&deck.path, 0, 1), |part| (part.path.as_ref(), part.start, part.line));
-        let lines = memchr::memchr_iter(b'\n', &deck.bytes()[start..offset]).count() as u64;
-        Error::input_at(path, Place::Line(first + lines), why)
-    }
-}
 
 /// The deck with the files that it names in their places; `None` when it names none. Names are looked for beside the deck,
 /// where CalculiX runs, then beside the file that names them.
@@ -101,7 +79,7 @@ impl Join<'_> {
         if (self.bytes.len() + bytes.len()) as u64 > limit {
             return Err(Error::memory(&format!("joining {} with the files it names", self.root.path.display()), limit));
         }
-        self.origins.0.push(Part { start: self.bytes.len(), path: path.clone(), line });
+        self.origins.push(self.bytes.len(), path, line);
         self.bytes.extend_from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes));
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod deck;
 mod include;
 mod materials;
+mod origins;
 mod sets;
 pub(crate) mod thermal;
 mod types;

@@ -1,6 +1,5 @@
 use std::path::PathBuf;
 
-
 use super::*;
 use crate::formats::mesh::CellKind;
 use crate::formats::vtu::read_vtu;

@@ -61,7 +61,7 @@ fn a_few_cases_are_all_shown() {
     (wrong.status, wrong.error, wrong.exit_code) = (Status::Failed, Some("verification failed: cpu: no".into()), 8);
     let skipped = Case { status: Status::Skipped, verify: None, headline: None, ..case(4) };
     let report = report(vec![case(1), failed(2), wrong, skipped]);
-    let text = table::table(&report, Style { ascii: true, colour: false });
+    let text = super::super::forms::form(&report, "table", Style { ascii: true, colour: false });
     assert!(text.lines().all(|line| line.chars().count() <= WIDTH && !line.ends_with(' ')), "{text}");
     insta::assert_snapshot!(text, @r"
     stress: 1_000_000 elements, generated, seed 42
@@ -97,14 +97,14 @@ fn a_few_cases_are_all_shown() {
 fn of_many_cases_the_failed_ones_are_shown() {
     let cases = (1..=200).map(|i| if i % 50 == 0 { failed(i) } else { case(i) }).collect();
     let report = report(cases);
-    let text = table::table(&report, Style { ascii: false, colour: false });
+    let text = super::super::forms::form(&report, "table", Style { ascii: false, colour: false });
     let rows = text.lines().filter(|line| line.contains(".vtu")).count();
     assert_eq!(rows, ROWS);
     assert!(["bad50.vtu", "bad200.vtu", "and 160 more"].iter().all(|part| text.contains(part)), "{text}");
     assert_eq!(csv(&report, report.batch.as_ref().unwrap()).lines().count(), 201);
-    let mut text = String::new();
-    write_markdown(&mut text, &report, report.batch.as_ref().unwrap());
-    assert_eq!(text.lines().filter(|line| line.contains("pass |") || line.contains("ends in the middle")).count(), 200);
+    let text = super::super::forms::form(&report, "markdown", Style::default());
+    let is_case = |line: &&str| line.contains("plate_") || line.contains("ends in the middle");
+    assert_eq!(text.lines().filter(is_case).count(), 200);
 }
 
 #[test]
