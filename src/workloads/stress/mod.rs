@@ -34,6 +34,7 @@ mod refine;
 mod save;
 pub mod seq;
 pub mod solid;
+mod vtu;
 
 #[cfg(test)]
 mod tests;
