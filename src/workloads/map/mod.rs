@@ -233,16 +233,15 @@ impl Kernel for Map<'_> {
         let chunk = out.chunk();
         let range = index(chunk.start)..index(chunk.end);
         let sums = self.job.sums.of(chunk);
-        let streaming = self.streaming.then_some(simd);
         let program = &self.job.program;
         out.fold = match self.single {
             Some(single) => {
                 let inputs: Vec<&[f32]> = single.iter().map(|array| array.get(range.clone()).unwrap_or(&[])).collect();
-                cpu::run_f32(simd, program, &inputs, chunk.start, out.column(0), sums, streaming)
+                cpu::run_f32(simd, simd, program, &inputs, chunk.start, out.column(0), sums, self.streaming)
             }
             None => {
                 let inputs: Vec<&[f64]> = self.job.data.arrays.iter().map(|array| &array[range.clone()]).collect();
-                cpu::run_f64(simd, program, &inputs, chunk.start, out.column(0), sums, streaming)
+                cpu::run_f64(simd, simd, program, &inputs, chunk.start, out.column(0), sums, self.streaming)
             }
         };
     }
