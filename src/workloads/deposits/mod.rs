@@ -71,6 +71,10 @@ impl Job for DepositsJob {
         Input { items: self.deposits, item: "deposit", source: "generated".into() }
     }
 
+    fn items_of_a_run(&self) -> u64 {
+        self.methods().iter().map(|(_, deposits)| deposits).sum()
+    }
+
     fn precisions(&self) -> &[Precision] {
         &[Precision::Integer]
     }
