@@ -237,6 +237,10 @@ impl Workload for DepositsWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &saved::ENDINGS
+    }
+
     fn prepare(&self, args: &ArgMatches, _: &Context) -> Result<Box<dyn Job>> {
         let delay = args.get_one::<f64>("delay").copied().filter(|seconds| *seconds > 0.0);
         let usual = if delay.is_some() { USUAL_WAITING } else { USUAL };
