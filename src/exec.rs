@@ -356,12 +356,17 @@ pub fn run_whole(
     let host = Host { done: Some(&control.items_done), ..backend.host()? };
     whole.solve(&host, before, output)?;
     let phases = Phases { kernel: start.elapsed().as_secs_f64(), ..Phases::default() };
+    let span = control.trace.map(|epoch| {
+        let (start, end) = ((start - epoch).as_secs_f64(), epoch.elapsed().as_secs_f64());
+        Span { lane: 0, doing: Doing::Solve, chunk: Chunk::new(0, whole.items()), start, end }
+    });
+    let workers = vec![WorkerTrace { spans: span.into_iter().collect(), ..WorkerTrace::default() }];
     control.items_done.store(whole.items(), Ordering::Relaxed);
     control.proceed()?;
     // Its sums are those of one chunk.
     let all = Partial { chunk: Chunk::new(0, whole.items()), fold: output.fold };
     let partials = if whole.fold_words() > 0 { vec![all] } else { Vec::new() };
-    Ok(StepTrace { phases, partials, ..StepTrace::default() })
+    Ok(StepTrace { phases, partials, workers, ..StepTrace::default() })
 }
 
 #[derive(Default)]

@@ -332,6 +332,11 @@ pub trait Job: Send + Sync {
     /// What it works on.
     fn input(&self) -> Input;
 
+    /// Items that one run goes through: those of the input, several times over where several methods are compared in a run.
+    fn items_of_a_run(&self) -> u64 {
+        self.input().items
+    }
+
     /// The precisions that its kernels come in; the first one is the reference's and the cpu's default.
     fn precisions(&self) -> &[Precision];
 

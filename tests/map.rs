@@ -185,3 +185,57 @@ fn a_job_from_closures_runs_on_a_device_and_its_check_counts() {
     let (passed, why) = run("return x0 * x1;", 1.0);
     assert!(!passed && why.unwrap().contains("within a limit"));
 }
+
+#[test]
+fn the_files_of_one_variable_are_cases_and_the_others_follow() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (name, x, y) in [("p2", 1.0, 10.0), ("p10", 2.0, 20.0)] {
+        for (dir, value) in [("a", x), ("b", y)] {
+            std::fs::create_dir_all(folder.join(dir)).unwrap();
+            write_npy_f64(&folder.join(dir).join(format!("{name}.npy")), &[3], &[value; 3]).unwrap();
+        }
+    }
+    write_npy_f64(&folder.join("z.npy"), &[3], &[0.5; 3]).unwrap();
+    let map = |expr: &str, inputs: &[&str], output: &str| {
+        let mut args = vec!["run", "map", "--backend", "cpu", "--json", "--expr", expr, "--output", output];
+        inputs.iter().for_each(|input| args.extend(["--input", *input]));
+        let output = crate::support::hetero().current_dir(folder).args(args).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let value = |file: &str| saved(folder.join(file).to_str().unwrap()).1[2];
+    for (at, inputs) in [&["x=a/*.npy,y=b/{stem}.npy,k=2.5,z=z.npy"][..], &["k=2.5", "z=z.npy,y=b/{name}", "x=a"]]
+        .into_iter()
+        .enumerate()
+    {
+        let output = format!("out{at}_{{stem}}.npy");
+        let (code, stdout, stderr) = map("x + y + k + z", inputs, &output);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{inputs:?}");
+        let report: Value = serde_json::from_str(&stdout).unwrap();
+        let cases = report["cases"].as_array().unwrap();
+        let sums: Vec<f64> = cases.iter().map(|case| case["result"]["checksum"].as_f64().unwrap()).collect();
+        assert_eq!(sums, [42.0, 75.0], "in the order people count");
+        assert_eq!((value(&format!("out{at}_p2.npy")), value(&format!("out{at}_p10.npy"))), (14.0, 25.0));
+    }
+    // One file alone with a name to fill in is a batch of one; without, a single job.
+    let (code, stdout, stderr) = map("x + z", &["x=a/p2.npy,z=z.npy"], "one_{stem}.npy");
+    assert_eq!((code, value("one_p2.npy")), (0, 1.5), "{stderr}");
+    assert!(stdout.contains("\"cases\""));
+    let (code, stdout, stderr) = map("x + z", &["x=a/p2.npy,z=z.npy"], "one.npy");
+    assert!(code == 0 && !stdout.contains("\"cases\""), "{stderr}");
+    for (inputs, output, words) in [
+        ("x=a/*.npy,y=b/*.npy", "{stem}.npy", &["x and y both stand for several files", "{stem}"][..]),
+        ("x=a/*.npy,y=b/{stem}.npy", "b/{stem}.npy", &["is an input"]),
+        ("x=a/*.npy,y=b/{stm}.npy", "{stem}.npy", &["no placeholder {stm}"]),
+        ("x=a/*.npy,y=z.npy", "c.npy", &["would both write c.npy", "{stem}"]),
+    ] {
+        let (code, _, stderr) = map("x + y", &[inputs], output);
+        assert!(code == 2 && words.iter().all(|word| stderr.contains(word)), "{inputs} {output}: {stderr}");
+    }
+    // A partner that is missing is that case's failure.
+    std::fs::remove_file(folder.join("b/p10.npy")).unwrap();
+    let (code, _, stderr) = map("x + y", &["x=a/*.npy,y=b/{stem}.npy"], "last_{stem}.npy");
+    assert!(code == 3 && stderr.contains("p10.npy") && stderr.contains("1 of 2"), "{stderr}");
+    assert!(folder.join("last_p2.npy").exists());
+}

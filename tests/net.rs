@@ -316,6 +316,68 @@ fn object_stores_in_their_environment() {
     assert!(error.exit_code() == 7 && error.to_string().contains("net.max_bytes"), "{error}");
 }
 
+/// The bytes of an `.npy` array of integers.
+fn integers(values: &[i64]) -> Vec<u8> {
+    let header = format!("{{'descr': '<i8', 'fortran_order': False, 'shape': ({},), }}\n", values.len());
+    let data: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+    [b"\x93NUMPY\x01\x00", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), &data].concat()
+}
+
+#[test]
+fn patterns_and_folders_of_a_store_are_cases_of_a_batch() {
+    let list: String = ["dir/a10.npy", "dir/a2.npy", "dir/b1.npy", "dir/notes.txt", "dir/sub/a3.npy"]
+        .map(|key| {
+            format!(
+                "<Contents><Key>{key}</Key><Size>3</Size><LastModified>2024-01-01T00:00:00.000Z</LastModified>\
+                 <ETag>\"1\"</ETag></Contents>"
+            )
+        })
+        .concat();
+    let server = Server::start(move |head, _, peer| {
+        let path = path(head);
+        if path.starts_with("/bucket?") || path.starts_with("/bucket/?") {
+            let text = format!(
+                "<?xml version=\"1.0\"?><ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated>{list}\
+                 </ListBucketResult>"
+            );
+            return send(peer, "200 OK", "Content-Type: application/xml\r\n", text.as_bytes());
+        }
+        let digits = path.trim_end_matches(".npy").rsplit(['a', 'b']).next().unwrap();
+        let Ok(value) = digits.parse() else { return send(peer, "404 Not Found", "", b"") };
+        let meta = "ETag: \"1\"\r\nLast-Modified: Mon, 01 Jan 2024 00:00:00 GMT\r\n";
+        send(peer, "200 OK", meta, &integers(&[value]));
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let sums = |input: &str| {
+        let output = crate::support::hetero()
+            .current_dir(folder.path())
+            .args(["run", "sumsq", "--backend", "cpu", "--json", "--input", input, "--output", "{index}_{stem}.csv"])
+            .env("AWS_ENDPOINT", server.url(""))
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_REGION", "here")
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "very-secret")
+            .output()
+            .unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        let report: Option<serde_json::Value> = serde_json::from_slice(&output.stdout).ok();
+        let cases = report.as_ref().and_then(|report| report["cases"].as_array()).cloned().unwrap_or_default();
+        let sums: Vec<u64> = cases.iter().map(|case| case["result"]["sum"].as_u64().unwrap()).collect();
+        (output.status.code().unwrap(), sums, told)
+    };
+    // `*` stays within a folder, and the order is that of people.
+    assert_eq!(sums("s3://bucket/dir/a*.npy"), (0, vec![4, 100], String::new()));
+    // A folder has what lies below it, too, of the kinds that are read.
+    assert_eq!(sums("s3://bucket/dir/"), (0, vec![4, 100, 1, 9], String::new()));
+    for file in ["1_a2.csv", "2_a10.csv", "3_b1.csv", "4_a3.csv"] {
+        assert!(folder.path().join(file).is_file(), "{file}");
+    }
+    let (code, _, told) = sums("s3://bucket/dir/*.mtx");
+    assert!(code == 3 && told.contains("no object matches"), "{code} {told}");
+    let asked = server.requests().iter().filter(|head| head.contains("notes")).count();
+    assert_eq!(asked, 0, "nothing is fetched that was not named");
+}
+
 #[test]
 fn object_stores() {
     const LIST: &str = "<?xml version=\"1.0\"?><ListBucketResult><Name>bucket</Name><IsTruncated>false</IsTruncated>\

@@ -128,6 +128,29 @@ fn every_way_to_share_an_account_is_compared_in_one_run() {
 }
 
 #[test]
+fn the_rate_counts_the_deposits_of_every_method_and_a_trace_shows_each_solve() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trace.json");
+    let args = ["deposits", "--deposits", "3000", "--threads", "2", "--trace", file.to_str().unwrap()];
+    let report = report(&args, "cpu");
+    let run = &report["runs"][0];
+    let done = run["items_per_second"].as_f64().unwrap() * run["seconds"]["median"].as_f64().unwrap();
+    assert!((done - 15_000.0).abs() < 1e-6, "five methods with 3000 deposits each: {done}");
+    let trace: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    let row = events.iter().find(|e| e["name"] == "thread_name" && e["args"]["name"] == "cpu all workers").unwrap();
+    let solves: Vec<&Value> = events.iter().filter(|e| e["ph"] == "X" && e["tid"] == row["tid"]).collect();
+    let names: Vec<&str> = solves.iter().map(|e| e["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["add_none", "add_mutex", "add_atomic", "add_sharded", "add_reduce"]);
+    let mut end = 0.0;
+    for solve in solves {
+        assert_eq!((&solve["args"]["doing"], &solve["args"]["items"]), (&"solve".into(), &3000.into()));
+        assert!(solve["ts"].as_f64().unwrap() >= end, "one after the other");
+        end = solve["ts"].as_f64().unwrap() + solve["dur"].as_f64().unwrap();
+    }
+}
+
+#[test]
 fn lost_updates_are_told_and_are_no_failure() {
     let args = ["deposits", "--sync", "none", "--threads", "5", "--deposits", "50", "--delay", "10ms"];
     let report = report(&args, "cpu");

@@ -72,6 +72,7 @@ impl Gpu {
     pub fn open(options: &BackendOptions, index: Option<usize>) -> Result<Self> {
         let id = index.map_or(ENTRY.name.to_string(), |n| format!("{}:{n}", ENTRY.name));
         let device = on_own_thread(|| Device::find(&id, index, options))??;
+        tracing::debug!("{id}: opened {}", device.report().name);
         Ok(Self {
             id,
             device,
@@ -144,7 +145,9 @@ impl Gpu {
         let begin = Instant::now();
         let compiled = on_own_thread(|| Compiled::new(&self.device, kernel, slot))??;
         self.compiled.insert(key, compiled);
-        Ok(begin.elapsed().as_secs_f64())
+        let seconds = begin.elapsed().as_secs_f64();
+        tracing::debug!("{}: compiled {} in {}", self.id, kernel.name(), crate::units::seconds(seconds));
+        Ok(seconds)
     }
 
     fn limits(&self) -> DeviceLimits {

@@ -57,7 +57,7 @@ impl<'c> Computer<'c> {
                 self.first_of(&run::ranked(&choice), job)?
             }
         };
-        let totals = Totals::of(&job.steps(measured.precision)?);
+        let totals = Totals::of(job, &job.steps(measured.precision)?);
         let mut measured = measured;
         let outputs = std::mem::take(&mut measured.outputs);
         let answer = std::mem::take(&mut measured.samples.last.answer);

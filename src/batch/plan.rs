@@ -11,9 +11,10 @@ use super::expand::expand;
 use super::pattern::{Names, fixed_folder, has_placeholder};
 use crate::cli::Again;
 use crate::error::{Error, Result};
+use crate::formats::source::extension;
 use crate::location::shown_path;
 use crate::units::plural;
-use crate::workloads::{CaseInput, Workload};
+use crate::workloads::{CaseInput, Within, Workload};
 
 /// Names of the command line that a report repeats.
 const NAMED: usize = 3;
@@ -59,9 +60,21 @@ impl Plan {
     /// a placeholder, or with `--skip-existing`. Nothing is read or written, folders are listed.
     ///
     /// # Errors
-    /// [`Error::Input`] when a pattern or folder holds no file; [`Error::Usage`] for placeholders that there are not, and
-    /// when two cases would write the same file or one would write an input.
+    /// [`Error::Input`] when a pattern or folder holds no file; [`Error::Usage`] for placeholders that there are not, for an
+    /// output whose ending the workload does not write, and when two cases would write the same file or one would write
+    /// an input.
     pub fn of(workload: &dyn Workload, args: &ArgMatches) -> Result<Self> {
+        let plan = Self::any(workload, args)?;
+        match &plan {
+            Self::One(args) => writable(workload, args, crate::workloads::output(args).as_deref())?,
+            Self::Cases(batch) => {
+                batch.cases.iter().try_for_each(|case| writable(workload, args, case.output.as_deref()))?;
+            }
+        }
+        Ok(plan)
+    }
+
+    fn any(workload: &dyn Workload, args: &ArgMatches) -> Result<Self> {
         let given = |option: &str| args.value_source(option) == Some(ValueSource::CommandLine);
         let inputs = workload.case_inputs();
         let skipping = args.try_get_one::<bool>("skip-existing").ok().flatten() == Some(&true);
@@ -72,9 +85,18 @@ impl Plan {
             }
             return Ok(Self::One(args.clone()));
         };
-        let names: Vec<PathBuf> = args.get_many::<PathBuf>(input.option).into_iter().flatten().cloned().collect();
+        let within = input.within.map(|find| find(args)).transpose()?;
+        let (names, within) = match within {
+            None => (args.get_many::<PathBuf>(input.option).into_iter().flatten().cloned().collect(), None),
+            Some(Some(within)) => (vec![within.name.clone()], Some(within)),
+            Some(None) => return Ok(Self::One(args.clone())),
+        };
         let expanded = expand(&names, &input.endings)?;
-        let placeholders = has(args, "output") || input.varying.iter().any(|option| has(args, option));
+        let follow =
+            |within: &Within| [&within.before, &within.after].iter().any(|text| has_placeholder(OsStr::new(text)));
+        let placeholders = has(args, "output")
+            || input.varying.iter().any(|option| has(args, option))
+            || within.as_ref().is_some_and(follow);
         let several = expanded.found || names.len() > 1;
         let mut again = Again::of(workload);
         if !(placeholders || skipping || several && !input.joined) {
@@ -87,7 +109,8 @@ impl Plan {
         let inputs = expanded.inputs.into_iter().enumerate();
         let mut case = |(at, path): (usize, PathBuf)| {
             let names = Names::of(&path, at, count);
-            case(workload, args, input, &mut again, path, &names).map(|case| Case { number: at + 1, ..case })
+            case(workload, args, (input, within.as_ref()), &mut again, path, &names)
+                .map(|case| Case { number: at + 1, ..case })
         };
         let cases = inputs.map(&mut case).collect::<Result<Vec<_>>>()?;
         distinct(&cases)?;
@@ -96,6 +119,20 @@ impl Plan {
         let source = format!("{count} {}: {}", plural("input", count as u64), source.join(", "));
         Ok(Self::Cases(Batch { source, cases }))
     }
+}
+
+/// Refuses an output that `workload` does not write.
+fn writable(workload: &dyn Workload, args: &ArgMatches, output: Option<&Path>) -> Result<()> {
+    let (known, Some(output)) = (workload.endings(args), output) else { return Ok(()) };
+    let ending = extension(output);
+    if known.is_empty() || known.contains(&ending.as_str()) {
+        return Ok(());
+    }
+    let known: Vec<String> = known.iter().map(|ending| format!(".{ending}")).collect();
+    let (last, first) = known.split_last().expect("it is not empty");
+    let known = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
+    let (name, output) = (workload.name(), shown_path(output));
+    Err(Error::Usage(format!("{output}: {name} writes {known}, not '.{ending}'; change the ending of --output")))
 }
 
 /// Whether `option` has a value with a placeholder.
@@ -114,12 +151,18 @@ fn os(paths: &[PathBuf]) -> Vec<OsString> {
 fn case(
     workload: &dyn Workload,
     args: &ArgMatches,
-    input: &CaseInput,
+    (input, within): (&CaseInput, Option<&Within>),
     again: &mut Again,
     path: PathBuf,
     names: &Names,
 ) -> Result<Case> {
-    let mut values = vec![(input.option, os(std::slice::from_ref(&path)))];
+    let mut value = path.clone().into_os_string();
+    if let Some(within) = within {
+        value = names.fill(OsStr::new(&within.before))?;
+        value.push(&path);
+        value.push(names.fill(OsStr::new(&within.after))?);
+    }
+    let mut values = vec![(input.option, vec![value])];
     for option in input.varying.iter().copied().chain(["output"]) {
         if let Some(pattern) = raw(args, option) {
             values.push((option, vec![names.fill(&pattern)?]));
@@ -130,7 +173,10 @@ fn case(
     let varying = values.iter().skip(1).filter(|(option, _)| *option != "output").flat_map(|(_, values)| values);
     // Of the options that vary, those that are written are no inputs.
     let beside = varying.map(PathBuf::from).filter(|path| !writes.contains(path));
-    let reads = std::iter::once(path.clone()).chain(beside).collect();
+    let mut reads: Vec<PathBuf> = std::iter::once(path.clone()).chain(beside).collect();
+    for other in within.iter().flat_map(|within| &within.beside) {
+        reads.push(names.fill(OsStr::new(other))?.into());
+    }
     Ok(Case { number: 0, input: path, output: args.get_one("output").cloned(), reads, writes, values })
 }
 
@@ -213,6 +259,28 @@ mod tests {
             }
         }
         assert!(declared >= 6);
+    }
+
+    #[test]
+    fn an_ending_that_is_not_written_is_refused_before_anything_is_read() {
+        for workload in WORKLOADS {
+            let command = crate::cli::command();
+            let run = |output: &str| {
+                let line = ["hetero", "run", workload.name(), "--output", output];
+                let args = command.clone().try_get_matches_from(line).unwrap();
+                let (_, args) = args.subcommand_matches("run").unwrap().subcommand().unwrap();
+                Plan::of(*workload, args).map(|_| workload.endings(args))
+            };
+            match run("x.docx") {
+                // A folder, whatever its name.
+                Ok(endings) => assert!(workload.name() == "fetch" && endings.is_empty(), "{}", workload.name()),
+                Err(error) => {
+                    let text = error.to_string();
+                    assert!(error.exit_code() == 2 && text.contains("writes .") && text.contains("x.docx"), "{text}");
+                    assert!(run("x.npy").is_ok() || run("x.csv").is_ok(), "{}", workload.name());
+                }
+            }
+        }
     }
 
     #[test]

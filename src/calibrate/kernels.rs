@@ -314,7 +314,7 @@ impl Sweep<'_> {
         }
         let mut seconds: Vec<f64> = runs.iter().map(total).collect();
         seconds.sort_unstable_by(f64::total_cmp);
-        Ok((seconds[seconds.len() / 2], Totals::of(&steps).bytes()))
+        Ok((seconds[seconds.len() / 2], Totals::of(job, &steps).bytes()))
     }
 }
 

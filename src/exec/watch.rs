@@ -19,6 +19,8 @@ pub enum Doing {
     Kernel,
     /// Fetching a chunk's results from a device.
     Download,
+    /// A step that is one solve, by all threads of the host together.
+    Solve,
 }
 
 /// A stretch of time of one lane.

@@ -173,7 +173,8 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>
     let file = builder.tempfile_in(folder).map_err(|e| refused(&e))?;
     let unfinished = file.path().to_path_buf();
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).push(unfinished.clone());
-    let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
+    // Small writes are gathered, large ones go to the system as they are.
+    let mut file = std::io::BufWriter::with_capacity(128 << 10, file);
     let written = write(&mut file).and_then(|()| {
         let file = file.into_inner().map_err(|e| refused(e.error()))?;
         file.persist(path).map_err(|e| refused(&e.error))?;

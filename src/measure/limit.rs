@@ -4,12 +4,12 @@
 use serde::Serialize;
 
 use crate::backend::Phases;
-use crate::job::{Precision, Step};
+use crate::job::{Job, Precision, Step};
 
 /// What a job costs in all on minimal traffic (every input byte read once, every output byte written once).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Totals {
-    /// Items of all steps.
+    /// Items that a run goes through, as the user counts them.
     pub items: f64,
     /// Floating-point operations; for integer kernels integer operations.
     pub flops: f64,
@@ -20,13 +20,12 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// The declared work of all steps that run in chunks: what the kernel's time is spent on.
+    /// The items of `job`, and the declared work of all `steps` that run in chunks: what the kernel's time is spent on.
     #[must_use]
-    pub fn of(steps: &[Step<'_>]) -> Self {
-        let mut totals = Self::default();
+    pub fn of(job: &dyn Job, steps: &[Step<'_>]) -> Self {
+        let mut totals = Self { items: job.items_of_a_run() as f64, ..Self::default() };
         for kernel in steps.iter().filter(|step| matches!(step, Step::Kernel(_))).map(Step::kernel) {
             let (items, work) = (kernel.items() as f64, kernel.work());
-            totals.items += items;
             totals.flops += items * work.flops;
             totals.bytes_read += items * work.bytes_read;
             totals.bytes_written += items * work.bytes_written;

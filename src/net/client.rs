@@ -61,6 +61,12 @@ impl Client {
         Self { http: Arc::new(http), stores: Stores::default() }
     }
 
+    /// Closes the connections that no request uses.
+    pub(super) fn close_kept(&self) {
+        // Closed after the lock was given back.
+        drop(std::mem::take(&mut *self.http.kept.lock().unwrap_or_else(PoisonError::into_inner)));
+    }
+
     /// The bytes behind `url`, when it is its turn.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Who runs the client: the network's own thread behind [`super::get`], or the calling thread itself.
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Instant;
 
@@ -62,6 +63,10 @@ fn runtime() -> Result<Runtime> {
     built.map_err(|e| Error::Resource(format!("cannot set up waiting for the network: {e}")))
 }
 
+/// Requests that are begun before the system is asked what has come: the first ones of a thousand are then answered while the
+/// last ones still connect.
+const BEGUN_AT_ONCE: usize = 16;
+
 /// Fetches `urls` (numbers into a list and the URLs) on the calling thread, `at_once` of them at a time, through a client
 /// beside `client`. `each` is told the number, what it gave, and its seconds.
 ///
@@ -76,6 +81,17 @@ pub fn fetch_many<'u>(
     let runtime = runtime()?;
     let client = client.beside();
     runtime.block_on(async {
+        let all_begun = Cell::new(false);
+        let urls = urls.into_iter().map(Some).chain(std::iter::once_with(|| {
+            all_begun.set(true);
+            None
+        }));
+        let paced = |(turn, url)| async move {
+            if turn % BEGUN_AT_ONCE == BEGUN_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+            url
+        };
         let one = |(number, url)| {
             let client = &client;
             async move {
@@ -84,8 +100,13 @@ pub fn fetch_many<'u>(
                 (number, reply, start.elapsed().as_secs_f64())
             }
         };
-        let mut replies = std::pin::pin!(futures_util::stream::iter(urls).map(one).buffer_unordered(at_once.max(1)));
+        let begun = futures_util::stream::iter(urls.enumerate()).filter_map(paced).map(one);
+        let mut replies = std::pin::pin!(begun.buffer_unordered(at_once.max(1)));
         while let Some((number, reply, seconds)) = replies.next().await {
+            if all_begun.get() {
+                // Nobody needs a connection again: closed while the other answers are still on their way.
+                client.close_kept();
+            }
             each(number, reply, seconds);
         }
     });

@@ -7,5 +7,6 @@ pub mod elements;
 pub mod expr;
 pub mod pair;
 pub mod philox;
+pub mod principal;
 pub mod tensor;
 pub mod trig;

@@ -12,37 +12,6 @@ pub fn mises(s: &Tensor) -> f64 {
     (0.5 * (a * a + b * b + c * c) + 3.0 * (s[3] * s[3] + s[4] * s[4] + s[5] * s[5])).sqrt()
 }
 
-/// The eigenvalues, largest first, by Jacobi rotations: accurate to rounding also where they are equal. NaN gives NaN.
-#[must_use]
-pub fn principal(s: &Tensor) -> [f64; 3] {
-    let mut a = [[s[0], s[3], s[4]], [s[3], s[1], s[5]], [s[4], s[5], s[2]]];
-    let size = s.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
-    // Each sweep squares the off-diagonal part; 3x3 matrices are done after 4 or 5.
-    for _ in 0..8 {
-        if a[0][1].abs().max(a[0][2].abs()).max(a[1][2].abs()) <= 1e-18 * size {
-            break;
-        }
-        for (p, q) in [(0, 1), (0, 2), (1, 2)] {
-            if a[p][q] == 0.0 {
-                continue;
-            }
-            let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
-            let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
-            let cos = t.hypot(1.0).recip();
-            let sin = t * cos;
-            let r = 3 - p - q;
-            (a[p][p], a[q][q]) = (a[p][p] - t * a[p][q], a[q][q] + t * a[p][q]);
-            (a[p][q], a[q][p]) = (0.0, 0.0);
-            let (rp, rq) = (a[r][p], a[r][q]);
-            (a[r][p], a[r][q]) = (cos * rp - sin * rq, sin * rp + cos * rq);
-            (a[p][r], a[q][r]) = (a[r][p], a[r][q]);
-        }
-    }
-    let mut values = [a[0][0], a[1][1], a[2][2]];
-    values.sort_by(|x, y| y.total_cmp(x));
-    if s.iter().all(|x| x.is_finite()) { values } else { [f64::NAN; 3] }
-}
-
 /// Stiffness and thermal expansion with the global axes as material axes: what a kernel needs of a material.
 ///
 /// sigma_ii = sum_j normal_ij e_jj, sigma_ij = 2 G_ij e_ij, e = strain - alpha (T - T0).
@@ -170,34 +139,7 @@ mod tests {
     fn uniaxial_and_pure_shear() {
         assert_eq!(mises(&[-5.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 5.0);
         assert!((mises(&[0.0, 0.0, 0.0, 2.0, 0.0, 0.0]) - 12.0_f64.sqrt()).abs() < 1e-15);
-        assert_eq!(principal(&[0.0, 0.0, 0.0, 2.0, 0.0, 0.0]), [2.0, 0.0, -2.0]);
         assert!(mises(&[f64::NAN, 0.0, 0.0, 0.0, 0.0, 0.0]).is_nan());
-        assert!(principal(&[f64::NAN, 0.0, 0.0, 0.0, 0.0, 0.0])[0].is_nan());
-    }
-
-    #[test]
-    fn principal_values_keep_the_three_invariants() {
-        let mut state = 1_u64;
-        let mut number = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 53) as f64 - 0.5
-        };
-        for case in 0..200 {
-            let mut s: Tensor = std::array::from_fn(|_| number());
-            if case % 3 == 0 {
-                // A double eigenvalue, rotated a little.
-                s = [1.0, 1.0, 2.0, 1e-9 * number(), 1e-9 * number(), 0.0];
-            }
-            let [a, b, c] = principal(&s);
-            assert!(a >= b && b >= c);
-            let trace = s[0] + s[1] + s[2];
-            let squares = s[..3].iter().map(|x| x * x).sum::<f64>() + 2.0 * s[3..].iter().map(|x| x * x).sum::<f64>();
-            let det = s[0] * (s[1] * s[2] - s[5] * s[5]) - s[3] * (s[3] * s[2] - s[5] * s[4])
-                + s[4] * (s[3] * s[5] - s[1] * s[4]);
-            assert!((a + b + c - trace).abs() < 4e-15 * squares.sqrt().max(1.0));
-            assert!((a * a + b * b + c * c - squares).abs() < 8e-15 * squares.max(1.0));
-            assert!((a * b * c - det).abs() < 1e-14 * squares.max(1.0).powf(1.5));
-        }
     }
 
     #[test]

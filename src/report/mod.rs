@@ -251,7 +251,7 @@ pub fn build(inputs: Inputs) -> Report {
     let Inputs { workload, command, seed, machine, input, rows, baselines, skipped, answer, plan, mut warnings } =
         inputs;
     warnings.extend(skipped.iter().map(|s| format!("{} did not run: {}", s.backend, s.why)));
-    let mut runs: Vec<Run> = rows.into_iter().map(|row| run(row, input.items)).collect();
+    let mut runs: Vec<Run> = rows.into_iter().map(run).collect();
     for run in runs.iter().filter(|run| !run.verify.passed()) {
         warnings.push(format!("{} failed its verification: its times and speedups are void", run.backend));
     }
@@ -281,7 +281,7 @@ pub fn build(inputs: Inputs) -> Report {
 }
 
 /// A row's numbers, without speedups; without times when its answer is wrong.
-fn run(row: Row, items: u64) -> Run {
+fn run(row: Row) -> Run {
     let Row {
         facts, precision, pinned, chunks, shares, samples, open, compile, totals, ceilings, verification, ..
     } = row;
@@ -329,7 +329,7 @@ fn run(row: Row, items: u64) -> Run {
     let rate = |amount: f64, seconds: Option<Summary>| {
         seconds.map(|s| amount / s.median).filter(|rate| rate.is_finite() && amount > 0.0)
     };
-    run.items_per_second = rate(items as f64, run.seconds);
+    run.items_per_second = rate(totals.items, run.seconds);
     run.bytes_per_second = rate(totals.bytes(), run.kernel_seconds);
     run.flops_per_second = rate(totals.flops, run.kernel_seconds);
     run

@@ -49,6 +49,7 @@ impl Event {
 #[must_use]
 pub fn row_name(member: &str, device: bool, span: &Span) -> String {
     match (device, span.doing) {
+        (_, Doing::Solve) => format!("{member} all workers"),
         (false, _) => format!("{member} worker {}", span.lane),
         (true, Doing::Kernel) => format!("{member} queue"),
         (true, Doing::Upload) => format!("{member} upload"),

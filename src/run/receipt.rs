@@ -40,7 +40,7 @@ pub(super) fn inputs(
             }
         }
         warnings.extend(row.warnings.iter().cloned());
-        report_rows.push(self::row(row, Totals::of(&steps)));
+        report_rows.push(self::row(row, Totals::of(job, &steps)));
     }
     Ok(report::Inputs {
         workload: name.into(),

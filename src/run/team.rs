@@ -203,7 +203,10 @@ impl Team {
                     return Err(Error::Internal(format!("{} is cut for nobody", whole.name())));
                 };
                 let backend = self.members[host].backend.as_mut();
-                return exec::run_whole(whole.as_ref(), cut.rule, backend, before, own, control);
+                let mut trace = exec::run_whole(whole.as_ref(), cut.rule, backend, before, own, control)?;
+                // What it did stands in its place among the members.
+                trace.workers.splice(0..0, vec![exec::WorkerTrace::default(); host]);
+                return Ok(trace);
             }
         };
         let mut places = Vec::with_capacity(self.members.len());

@@ -43,7 +43,7 @@ pub struct Context {
 
 /// An option that names an input file. `hetero run` takes several files, a pattern or a folder for it, and makes each file a
 /// case of its own (see [`crate::batch`]).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct CaseInput {
     /// The option's id. Its values are paths.
     pub option: &'static str,
@@ -56,6 +56,24 @@ pub struct CaseInput {
     pub joined: bool,
     /// The lines of the answer that tell most, by name: a table of cases shows the first one that there is.
     pub headlines: &'static [&'static str],
+    /// For an option that says more than names of files: finds the one that makes the cases. Its values are text then.
+    pub within: Option<FindWithin>,
+}
+
+/// Finds the file that makes the cases in what an option says; `None` when it names no file.
+pub type FindWithin = fn(&ArgMatches) -> Result<Option<Within>>;
+
+/// A file's name within the value of an option. Placeholders beside it follow it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Within {
+    /// What stands before the name.
+    pub before: String,
+    /// The name, a pattern or a folder.
+    pub name: PathBuf,
+    /// What stands after it.
+    pub after: String,
+    /// The other files that the value names.
+    pub beside: Vec<String>,
 }
 
 /// A workload: its options, its input, its output, its independent check.
@@ -82,6 +100,13 @@ pub trait Workload: Sync {
     /// Its options that name input files. A job reads at most one of them.
     fn case_inputs(&self) -> Vec<CaseInput> {
         Vec::new()
+    }
+
+    /// The endings of `--output` that a run with these options can write, lower case: another one is refused before anything
+    /// is read. Empty for a workload that writes whatever the name.
+    fn endings(&self, args: &ArgMatches) -> &'static [&'static str] {
+        let _ = args;
+        &[]
     }
 
     /// Every file that a run with these options writes: none of two cases may be the same.

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::formats::source;
 
+/// What [`write`] writes.
+pub(super) const ENDINGS: [&str; 2] = ["json", "csv"];
+
 /// Writes `result` to `path`: all of it as `.json`, or its fields `columns` as one row of `.csv`, empty where a field is
 /// `null` or missing.
 ///

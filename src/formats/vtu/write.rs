@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use bytemuck::Pod;
@@ -10,33 +11,41 @@ use crate::error::{Error, Result};
 use crate::formats::mesh::{CellBlock, Mesh};
 use crate::formats::source::write_whole;
 
+/// Bytes that are made at once and handed to the system in one call: they stay in the second-level cache.
+const PART: usize = 256 << 10;
+
 /// Values of an output array.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum OutValues<'a> {
     /// Single precision.
     F32(&'a [f32]),
     /// Double precision.
     F64(&'a [f64]),
+    /// Double precision, made while the file is written, so that they never lie in memory together: fills the second
+    /// argument with the values of a range of points or cells.
+    Made(&'a dyn Fn(Range<usize>, &mut [f64])),
 }
 
 impl OutValues<'_> {
-    fn len(&self) -> usize {
+    /// How many; `None` for as many as are needed.
+    fn len(&self) -> Option<usize> {
         match self {
-            Self::F32(values) => values.len(),
-            Self::F64(values) => values.len(),
+            Self::F32(values) => Some(values.len()),
+            Self::F64(values) => Some(values.len()),
+            Self::Made(_) => None,
         }
     }
 
     fn number(&self) -> (&'static str, usize) {
         match self {
             Self::F32(_) => ("Float32", 4),
-            Self::F64(_) => ("Float64", 8),
+            Self::F64(_) | Self::Made(_) => ("Float64", 8),
         }
     }
 }
 
 /// An array to write over points or cells.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct OutField<'a> {
     /// Its name.
     pub name: &'a str,
@@ -60,12 +69,11 @@ pub fn write_vtu(path: &Path, mesh: &Mesh, point_fields: &[OutField<'_>], cell_f
     for (fields, n) in [(point_fields, n_points), (cell_fields, n_cells)] {
         for field in fields {
             let names = field.component_names.len();
-            if field.components == 0
-                || field.components.checked_mul(n) != Some(field.values.len())
-                || (names != 0 && names != field.components)
-            {
+            let values = field.components.checked_mul(n).filter(|_| field.components > 0);
+            let fits = values.is_some_and(|values| field.values.len().is_none_or(|n| n == values));
+            if !fits || (names != 0 && names != field.components) {
                 return Err(Error::Internal(format!(
-                    "field '{}' has {} values and {names} component names for {n} items of {} components",
+                    "field '{}' has {:?} values and {names} component names for {n} items of {} components",
                     field.name,
                     field.values.len(),
                     field.components
@@ -81,35 +89,32 @@ pub fn write_vtu(path: &Path, mesh: &Mesh, point_fields: &[OutField<'_>], cell_f
         let mut out = Payload { out, path };
         out.bytes(xml.as_bytes())?;
         for field in point_fields {
-            out.field(field)?;
+            out.field(field, n_points)?;
         }
         if let Some(ids) = &mesh.point_ids {
-            out.numbers(ids.len(), ids.iter().map(|id| *id as i64))?;
+            out.size(n_points * 8)?;
+            out.numbers(ids.iter().map(|id| *id as i64))?;
         }
         for field in cell_fields {
-            out.field(field)?;
+            out.field(field, n_cells)?;
         }
         if let Some(ids) = &mesh.cell_ids {
-            out.numbers(n_cells, InFileOrder::new(mesh).map(|(block, i)| ids[block.cells[i] as usize] as i64))?;
+            out.size(n_cells * 8)?;
+            for (block, cells) in runs(mesh) {
+                out.numbers(block.cells[cells].iter().map(|cell| ids[*cell as usize] as i64))?;
+            }
         }
         out.size(n_points * 24)?;
         out.array(mesh.points.as_flattened())?;
-        let connectivity = InFileOrder::new(mesh).flat_map(|(block, i)| {
-            let nodes = block.kind.nodes();
-            block.connectivity[i * nodes..(i + 1) * nodes].iter().copied()
-        });
-        let ends = InFileOrder::new(mesh).scan(0usize, |end, (block, _)| {
-            *end += block.kind.nodes();
-            Some(*end)
-        });
         if wide {
-            out.numbers(entries, connectivity.map(i64::from))?;
-            out.numbers(n_cells, ends.map(|end| end as i64))?;
+            out.cells(mesh, entries, |x| x as i64)?;
         } else {
-            out.numbers(entries, connectivity.map(|point| point as i32))?;
-            out.numbers(n_cells, ends.map(|end| end as i32))?;
+            out.cells(mesh, entries, |x| x as i32)?;
         }
-        out.numbers(n_cells, InFileOrder::new(mesh).map(|(block, _)| block.kind.vtk()))?;
+        out.size(n_cells)?;
+        for (block, cells) in runs(mesh) {
+            out.numbers(cells.map(|_| block.kind.vtk()))?;
+        }
         out.bytes(b"\n  </AppendedData>\n</VTKFile>\n")
     })
 }
@@ -138,11 +143,11 @@ fn header(
         offset += 8 + n_bytes;
     };
     let sections = [
-        ("PointData", point_fields, mesh.point_ids.as_ref().map(|_| ("GlobalNodeId", n_points))),
-        ("CellData", cell_fields, mesh.cell_ids.as_ref().map(|_| ("GlobalElementId", n_cells))),
+        ("PointData", n_points, point_fields, mesh.point_ids.as_ref().map(|_| "GlobalNodeId")),
+        ("CellData", n_cells, cell_fields, mesh.cell_ids.as_ref().map(|_| "GlobalElementId")),
     ];
-    for (section, fields, ids) in sections {
-        let marked = ids.map_or(String::new(), |(name, _)| format!(" GlobalIds=\"{name}\""));
+    for (section, n, fields, ids) in sections {
+        let marked = ids.map_or(String::new(), |name| format!(" GlobalIds=\"{name}\""));
         let _ = writeln!(xml, "      <{section}{marked}>");
         for field in fields {
             let (number, size) = field.values.number();
@@ -150,9 +155,9 @@ fn header(
             for (i, name) in field.component_names.iter().enumerate() {
                 let _ = write!(extra, " ComponentName{i}=\"{}\"", quick_xml::escape::escape(*name));
             }
-            array(&mut xml, number, field.name, &extra, field.values.len() * size);
+            array(&mut xml, number, field.name, &extra, n * field.components * size);
         }
-        if let Some((name, n)) = ids {
+        if let Some(name) = ids {
             array(&mut xml, "Int64", name, " IdType=\"1\"", n * 8);
         }
         let _ = writeln!(xml, "      </{section}>");
@@ -168,31 +173,21 @@ fn header(
     xml
 }
 
-/// All cells of a mesh, block and index in it, by position in the file.
-struct InFileOrder<'m> {
-    /// Blocks with the next cell of each.
-    next: Vec<(&'m CellBlock, usize)>,
-}
-
-impl<'m> InFileOrder<'m> {
-    fn new(mesh: &'m Mesh) -> Self {
-        Self { next: mesh.blocks.iter().map(|block| (block, 0)).collect() }
-    }
-}
-
-impl<'m> Iterator for InFileOrder<'m> {
-    type Item = (&'m CellBlock, usize);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let first = self
-            .next
-            .iter_mut()
-            .filter_map(|(block, i)| block.cells.get(*i).map(|cell| (*cell, *block, i)))
-            .min_by_key(|(cell, _, _)| *cell)?;
-        let (_, block, i) = first;
-        *i += 1;
-        Some((block, *i - 1))
-    }
+/// All cells of a mesh in the order of the file, as runs of neighbours in one block.
+fn runs(mesh: &Mesh) -> impl Iterator<Item = (&CellBlock, Range<usize>)> {
+    let mut next: Vec<(&CellBlock, usize)> = mesh.blocks.iter().map(|block| (block, 0)).collect();
+    std::iter::from_fn(move || {
+        next.retain(|(block, i)| *i < block.cells.len());
+        next.sort_by_key(|(block, i)| block.cells[*i]);
+        let until = next.get(1).map(|(block, i)| block.cells[*i]);
+        let (block, i) = next.first_mut()?;
+        let length = match until {
+            Some(until) => block.cells[*i..].iter().take_while(|cell| **cell < until).count().max(1),
+            None => block.cells.len() - *i,
+        };
+        *i += length;
+        Some((*block, *i - length..*i))
+    })
 }
 
 /// The file behind the header.
@@ -210,11 +205,24 @@ impl Payload<'_> {
         self.bytes(&(n_bytes as u64).to_le_bytes())
     }
 
-    fn field(&mut self, field: &OutField<'_>) -> Result<()> {
-        self.size(field.values.len() * field.values.number().1)?;
+    /// A field over `n` points or cells.
+    fn field(&mut self, field: &OutField<'_>, n: usize) -> Result<()> {
+        let width = field.components;
+        self.size(n * width * field.values.number().1)?;
         match field.values {
             OutValues::F32(values) => self.array(values),
             OutValues::F64(values) => self.array(values),
+            OutValues::Made(make) => {
+                let most = (PART / 8 / width).max(1).min(n);
+                let mut part = vec![0.0; most * width];
+                for start in (0..n).step_by(most.max(1)) {
+                    let range = start..n.min(start + most);
+                    let part = &mut part[..range.len() * width];
+                    make(range, part);
+                    self.array(part)?;
+                }
+                Ok(())
+            }
         }
     }
 
@@ -230,19 +238,32 @@ impl Payload<'_> {
         Ok(())
     }
 
-    /// An array of `n` values that are made one by one.
-    fn numbers<T: Little>(&mut self, n: usize, mut values: impl Iterator<Item = T>) -> Result<()> {
-        self.size(n * size_of::<T>())?;
-        let mut part = Vec::with_capacity(n.min(8192));
-        let mut left = n;
-        while left > 0 {
+    /// A part of an array whose values are made one by one.
+    fn numbers<T: Little>(&mut self, mut values: impl ExactSizeIterator<Item = T>) -> Result<()> {
+        let most = (PART / size_of::<T>()).min(values.len());
+        let mut part = Vec::with_capacity(most);
+        while values.len() > 0 {
             part.clear();
-            part.extend(values.by_ref().take(left.min(8192)));
-            if part.is_empty() {
-                return Err(Error::Internal(format!("{left} of {n} values are missing")));
-            }
-            left -= part.len();
+            part.extend(values.by_ref().take(most));
             self.array(&part)?;
+        }
+        Ok(())
+    }
+
+    /// The arrays `connectivity`, of `entries` points, and `offsets`, of numbers that `of` makes.
+    fn cells<T: Little>(&mut self, mesh: &Mesh, entries: usize, of: impl Fn(usize) -> T) -> Result<()> {
+        self.size(entries * size_of::<T>())?;
+        for (block, cells) in runs(mesh) {
+            let nodes = block.kind.nodes();
+            let points = &block.connectivity[cells.start * nodes..cells.end * nodes];
+            self.numbers(points.iter().map(|point| of(*point as usize)))?;
+        }
+        self.size(mesh.blocks.iter().map(|block| block.cells.len()).sum::<usize>() * size_of::<T>())?;
+        let mut end = 0;
+        for (block, cells) in runs(mesh) {
+            let (before, nodes) = (end, block.kind.nodes());
+            end += cells.len() * nodes;
+            self.numbers(cells.enumerate().map(|(i, _)| of(before + (i + 1) * nodes)))?;
         }
         Ok(())
     }

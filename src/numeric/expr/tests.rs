@@ -148,11 +148,11 @@ fn expression() -> impl Strategy<Value = String> {
 
 #[inline(always)]
 fn blocks_f64_body<const FMA: bool>(program: &Program, inputs: &[&[f64]], out: &mut [f64]) {
-    Evaluator::new(program).evaluate::<FMA>(inputs, out);
+    Evaluator::new(program).evaluate::<FMA>(inputs, out, None);
 }
 #[inline(always)]
 fn blocks_f32_body<const FMA: bool>(program: &Program, inputs: &[&[f32]], out: &mut [f32]) {
-    Evaluator::new(program).evaluate::<FMA>(inputs, out);
+    Evaluator::new(program).evaluate::<FMA>(inputs, out, None);
 }
 multiversion!(fn blocks_f64 = blocks_f64_body(program: &Program, inputs: &[&[f64]], out: &mut [f64]););
 multiversion!(fn blocks_f32 = blocks_f32_body(program: &Program, inputs: &[&[f32]], out: &mut [f32]););

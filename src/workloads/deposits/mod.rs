@@ -71,6 +71,10 @@ impl Job for DepositsJob {
         Input { items: self.deposits, item: "deposit", source: "generated".into() }
     }
 
+    fn items_of_a_run(&self) -> u64 {
+        self.methods().iter().map(|(_, deposits)| deposits).sum()
+    }
+
     fn precisions(&self) -> &[Precision] {
         &[Precision::Integer]
     }
@@ -231,6 +235,10 @@ impl Workload for DepositsWorkload {
                 .value_parser(|text: &str| units::parse_seconds(text))
                 .help("A wait in every deposit, such as 100us, 1ms or 1e-4: inside the lock and outside, beside none"),
         ]
+    }
+
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &saved::ENDINGS
     }
 
     fn prepare(&self, args: &ArgMatches, _: &Context) -> Result<Box<dyn Job>> {

@@ -203,6 +203,10 @@ impl Workload for EigenWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &["npy", "csv"]
+    }
+
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
         let mass = args.get_one::<PathBuf>("pencil");
         let values = match args.get_one::<String>("values").map(String::as_str) {
@@ -239,6 +243,7 @@ impl Workload for EigenWorkload {
             varying: &["pencil"],
             joined: true,
             headlines: &["largest |lambda|"],
+            within: None,
         }]
     }
 

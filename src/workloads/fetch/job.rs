@@ -266,6 +266,10 @@ impl Job for FetchJob {
         Input { items: self.from.count(), item: "file", source }
     }
 
+    fn items_of_a_run(&self) -> u64 {
+        self.from.count() * self.wanted.modes.len() as u64
+    }
+
     fn precisions(&self) -> &[Precision] {
         &[Precision::Integer]
     }

@@ -138,6 +138,10 @@ impl Workload for GuyanWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &["mtx", "npy", "json"]
+    }
+
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
         let pool = Pool::current()?;
         let full_modes = args.get_one::<u64>("full-modes").map_or(0, |k| usize::try_from(*k).unwrap_or(usize::MAX));
@@ -145,9 +149,6 @@ impl Workload for GuyanWorkload {
         let expand = file("expand");
         if let Some(path) = &expand {
             save::check_ending(path)?;
-        }
-        if let Some(path) = args.try_get_one::<PathBuf>("output").ok().flatten() {
-            save::check_output(path)?;
         }
         let ordering = match args.get_one::<String>("ordering").map(String::as_str) {
             Some("amd") => Ordering::MinimumDegree,
@@ -174,6 +175,7 @@ impl Workload for GuyanWorkload {
             varying: &["mass", "masters", "names", "expand"],
             joined: false,
             headlines: &["frequencies [Hz]", "condition of K_ss"],
+            within: None,
         }]
     }
 

@@ -11,17 +11,6 @@ use crate::error::{Error, Result};
 use crate::formats::{mtx, npy, source};
 use crate::job::Output;
 
-/// Refuses an ending that [`save`] does not write, before anything is computed.
-///
-/// # Errors
-/// [`Error::Usage`].
-pub(super) fn check_output(path: &Path) -> Result<()> {
-    match source::extension(path).as_str() {
-        "mtx" | "npy" | "json" => Ok(()),
-        other => Err(Error::Usage(format!("--output: guyan writes .mtx, .npy and .json, not '.{other}'"))),
-    }
-}
-
 /// Refuses an ending that [`expand`] does not write.
 ///
 /// # Errors
@@ -39,7 +28,6 @@ pub(super) fn check_ending(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Usage`] for another ending, [`Error::Resource`] when the disk refuses.
 pub(super) fn save(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<()> {
-    check_output(path)?;
     let n = job.model.masters();
     let reduced = &outputs[REDUCE];
     let mut matrices = vec![("k_red", path.to_path_buf(), reduced.column::<f64>(K_RED))];
@@ -55,7 +43,7 @@ pub(super) fn save(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<()
         "npy" => matrices
             .iter()
             .try_for_each(|(_, path, values)| npy::write_npy_f64(path, &[n, n], &transposed(values, n, n))),
-        _ => source::write_whole(path, |file| {
+        "json" => source::write_whole(path, |file| {
             let mut document = serde_json::Map::new();
             document.insert("order".into(), json!(job.model.order));
             document.insert("masters".into(), json!(rows));
@@ -70,6 +58,7 @@ pub(super) fn save(job: &GuyanJob, outputs: &[Output], path: &Path) -> Result<()
             let text = serde_json::to_string(&document).map_err(|e| Error::Internal(e.to_string()))?;
             writeln!(file, "{text}").map_err(|e| Error::io(path, "write", &e))
         }),
+        other => Err(Error::Usage(format!("guyan writes .mtx, .npy and .json, not '.{other}'"))),
     }
 }
 

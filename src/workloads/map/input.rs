@@ -1,16 +1,18 @@
 //! The variables: read from arrays, given as numbers, or generated.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::ArgMatches;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::formats::npy::read_npy;
 use crate::formats::source::Source;
-use crate::location::shown_path;
+use crate::location::{is_object, shown_path, url_of};
 use crate::memory::{self, Buffer};
 use crate::numeric::expr::{FUNCTIONS, RESERVED};
 use crate::numeric::philox::philox4x32_10;
+use crate::workloads::Within;
 
 /// Word 2 of the counter of generated variables, so that they share no block with another workload's numbers.
 const STREAM: u32 = 48;
@@ -85,6 +87,56 @@ pub(super) fn assignments(texts: &[&String]) -> Result<Vec<(String, Origin)>> {
         return usage(format!("--input: {} variables, {MOST} are the limit", inputs.len()));
     }
     Ok(inputs)
+}
+
+/// The variable whose files make the cases of a batch: the one that is a pattern or a folder, else the first file.
+///
+/// # Errors
+/// [`Error::Usage`] for several patterns: nothing says which of their files belong together.
+pub(super) fn of_cases(args: &ArgMatches) -> Result<Option<Within>> {
+    let texts: Vec<&String> = args.get_many("input").into_iter().flatten().collect();
+    let inputs = assignments(&texts)?;
+    let file = |(at, (name, origin)): (usize, &(String, Origin))| match origin {
+        Origin::File(path) => Some((at, name.clone(), path.clone())),
+        Origin::Number(_) => None,
+    };
+    let files: Vec<(usize, String, PathBuf)> = inputs.iter().enumerate().filter_map(file).collect();
+    let several: Vec<&(usize, String, PathBuf)> = files.iter().filter(|(_, _, path)| is_several(path)).collect();
+    let chosen = match several[..] {
+        // What has a placeholder follows another one.
+        [] => files.iter().find(|(_, _, path)| !path.to_string_lossy().contains('{')),
+        [one] => Some(one),
+        [(_, a, _), (_, b, _), ..] => {
+            return Err(Error::Usage(format!(
+                "--input: {a} and {b} both stand for several files; one variable may, and the others follow it with \
+                 {{stem}}, {{name}}, {{dir}} or {{index}}: {a}='a/*.npy',{b}='b/{{stem}}.npy'"
+            )));
+        }
+    };
+    let Some((at, name, path)) = chosen else { return Ok(None) };
+    let text = |(name, origin): &(String, Origin)| match origin {
+        Origin::File(path) => format!("{name}={}", path.display()),
+        Origin::Number(number) => format!("{name}={number:?}"),
+    };
+    let before: String = inputs[..*at].iter().map(|input| text(input) + ",").collect();
+    let after: String = inputs[at + 1..].iter().map(|input| format!(",{}", text(input))).collect();
+    let others = files.iter().filter(|(other, ..)| other != at);
+    Ok(Some(Within {
+        before: format!("{before}{name}="),
+        name: path.clone(),
+        after,
+        beside: others.map(|(_, _, path)| path.display().to_string()).collect(),
+    }))
+}
+
+/// Whether a name stands for several files; one that is there does not, whatever its characters.
+fn is_several(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    match url_of(path) {
+        // Of other URLs a question mark begins the query.
+        Some(url) => is_object(url) && (url.contains('*') || url.ends_with('/')),
+        None => path.is_dir() || (!path.exists() && text.contains(['*', '?', '['])),
+    }
 }
 
 /// Whether a variable can be called so.

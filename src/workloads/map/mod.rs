@@ -13,7 +13,7 @@ use serde_json::{Map as Object, json};
 
 use self::input::{Data, index};
 use self::summary::{Summary, Sums};
-use super::{Context, KernelInfo, Workload};
+use super::{CaseInput, Context, KernelInfo, Workload};
 use crate::error::{Error, Result};
 use crate::formats::{csv, npy, source};
 use crate::job::{
@@ -233,16 +233,15 @@ impl Kernel for Map<'_> {
         let chunk = out.chunk();
         let range = index(chunk.start)..index(chunk.end);
         let sums = self.job.sums.of(chunk);
-        let streaming = self.streaming.then_some(simd);
         let program = &self.job.program;
         out.fold = match self.single {
             Some(single) => {
                 let inputs: Vec<&[f32]> = single.iter().map(|array| array.get(range.clone()).unwrap_or(&[])).collect();
-                cpu::run_f32(simd, program, &inputs, chunk.start, out.column(0), sums, streaming)
+                cpu::run_f32(simd, simd, program, &inputs, chunk.start, out.column(0), sums, self.streaming)
             }
             None => {
                 let inputs: Vec<&[f64]> = self.job.data.arrays.iter().map(|array| &array[range.clone()]).collect();
-                cpu::run_f64(simd, program, &inputs, chunk.start, out.column(0), sums, streaming)
+                cpu::run_f64(simd, simd, program, &inputs, chunk.start, out.column(0), sums, self.streaming)
             }
         };
     }
@@ -396,7 +395,7 @@ impl Workload for MapWorkload {
                 .long("input")
                 .value_name("NAME=FILE.npy[,NAME=...]")
                 .action(ArgAction::Append)
-                .help("The variables: arrays of one shape, or numbers (k=2.5). Without any, x and y are generated in (0, 1)"),
+                .help("The variables: arrays of one shape, or numbers (k=2.5); of one of them several files ('a/*.npy'), which the others follow with {stem}. Without any, x and y are generated in (0, 1)"),
             Arg::new("items")
                 .long("items")
                 .value_name("N")
@@ -409,6 +408,10 @@ impl Workload for MapWorkload {
                 .value_parser(value_parser!(bool))
                 .help("Accept results that are NaN or infinite; without it the first one ends the run (exit 4)"),
         ]
+    }
+
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &["npy", "csv"]
     }
 
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
@@ -438,6 +441,17 @@ impl Workload for MapWorkload {
             data
         };
         Ok(Box::new(MapJob::new(text, expr, data, args.get_flag("allow-nonfinite"))?))
+    }
+
+    fn case_inputs(&self) -> Vec<CaseInput> {
+        vec![CaseInput {
+            option: "input",
+            endings: vec!["npy"],
+            varying: &[],
+            joined: false,
+            headlines: &["checksum"],
+            within: Some(input::of_cases),
+        }]
     }
 
     fn sized(&self, items: u64, context: &Context) -> Result<Vec<(String, Box<dyn Job>)>> {

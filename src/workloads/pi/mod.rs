@@ -263,6 +263,10 @@ impl Workload for PiWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &saved::ENDINGS
+    }
+
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
         let samples = *args.get_one::<u64>("samples").expect("--samples has a default");
         let lattice = if args.get_flag("exact32") { Lattice::Bits32 } else { Lattice::Bits16 };

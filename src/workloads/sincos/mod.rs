@@ -259,6 +259,10 @@ impl Workload for SincosWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &["npy", "csv"]
+    }
+
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
         let iterations = *args.get_one::<u32>("iterations").expect("--iterations has a default");
         let model = match args.get_one::<PathBuf>("input") {
@@ -281,8 +285,14 @@ impl Workload for SincosWorkload {
     }
 
     fn case_inputs(&self) -> Vec<CaseInput> {
-        let endings = vec!["npy"];
-        vec![CaseInput { option: "input", endings, varying: &[], joined: false, headlines: &["sum of all rows"] }]
+        vec![CaseInput {
+            option: "input",
+            endings: vec!["npy"],
+            varying: &[],
+            joined: false,
+            headlines: &["sum of all rows"],
+            within: None,
+        }]
     }
 
     /// At most a thousand rows: tests and benches of more would only repeat them.

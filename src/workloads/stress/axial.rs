@@ -73,6 +73,7 @@ pub fn case_input() -> CaseInput {
         varying: &["young-array", "lengths"],
         joined: false,
         headlines: &["max von Mises"],
+        within: None,
     }
 }
 

@@ -34,6 +34,7 @@ mod refine;
 mod save;
 pub mod seq;
 pub mod solid;
+mod vtu;
 
 #[cfg(test)]
 mod tests;
@@ -154,10 +155,13 @@ impl Workload for StressWorkload {
         args
     }
 
+    fn endings(&self, args: &ArgMatches) -> &'static [&'static str] {
+        if is_solid(args) { &["csv", "vtu", "npy"] } else { &["npy", "csv"] }
+    }
+
     fn prepare(&self, args: &ArgMatches, context: &Context) -> Result<Box<dyn Job>> {
         let path = args.get_one::<PathBuf>("mesh");
-        let model = args.get_one::<String>("model").map(String::as_str);
-        let solid = model.map_or(path.is_some(), |model| model == "solid");
+        let solid = is_solid(args);
         let (name, foreign) = if solid { ("solid", &AXIAL_OPTIONS[..]) } else { ("axial", &SOLID_OPTIONS[..]) };
         if let Some(id) = foreign.iter().find(|id| args.value_source(id) == Some(ValueSource::CommandLine)) {
             let hint = if solid { "" } else { "; it belongs to --mesh FILE" };
@@ -181,6 +185,7 @@ impl Workload for StressWorkload {
             varying: &["displacement", "materials"],
             joined: false,
             headlines: &["largest von Mises stress"],
+            within: None,
         };
         vec![mesh, axial::case_input()]
     }
@@ -208,6 +213,11 @@ impl Workload for StressWorkload {
             None => Err(super::no_variant(self.name(), variant, items)),
         }
     }
+}
+
+/// Which of the two models is asked for.
+fn is_solid(args: &ArgMatches) -> bool {
+    args.get_one::<String>("model").map_or(args.contains_id("mesh"), |model| model == "solid")
 }
 
 /// About `items` elements of one kind that fill a box, with displacements.

@@ -7,20 +7,16 @@ use super::model::Model;
 use super::nodal;
 use super::options::At;
 use super::solid::SolidJob;
+use super::vtu;
 use crate::error::{Error, Result};
 use crate::formats::csv::{comma, push_f32, push_f64, push_u64, write_csv};
-use crate::formats::mesh::{CellBlock, CellKind, Mesh};
 use crate::formats::npy::write_npy_f64;
 use crate::formats::source::extension;
-use crate::formats::vtu::{OutField, OutValues, write_vtu};
 use crate::job::{Output, Scalar};
-use crate::numeric::tensor::{Tensor, mises, principal};
+use crate::numeric::principal::principal;
+use crate::numeric::tensor::{Tensor, mises};
 
 const PRINCIPAL: [&str; 3] = ["s1", "s2", "s3"];
-
-/// VTK's order of a symmetric tensor: xx, yy, zz, xy, yz, xz.
-const VTK_ORDER: [usize; 6] = [0, 1, 2, 3, 5, 4];
-const VTK_NAMES: [&str; 6] = ["XX", "YY", "ZZ", "XY", "YZ", "XZ"];
 
 /// Writes the results in the format of `path`'s ending.
 ///
@@ -30,7 +26,7 @@ pub(super) fn save(job: &SolidJob, outputs: &[Output], path: &Path) -> Result<()
     match extension(path).as_str() {
         "csv" => Table::new(job, outputs)?.write_csv(path),
         "npy" => Table::new(job, outputs)?.write_npy(path),
-        "vtu" => vtu(job, outputs, path),
+        "vtu" => vtu::save(job, outputs, path),
         other => Err(Error::Usage(format!(
             "{}: stress writes .csv, .vtu and .npy, not '.{other}'; change the ending of --output",
             path.display()
@@ -190,108 +186,5 @@ impl<'j> Table<'j> {
             }
         }
         write_npy_f64(path, &[rows, width], &values)
-    }
-}
-
-/// Stress, von Mises and principal stresses of a list of tensors, as VTK arrays.
-struct Arrays {
-    suffix: String,
-    stress: Vec<f64>,
-    mises: Vec<f64>,
-    principal: Vec<f64>,
-}
-
-impl Arrays {
-    fn new(suffix: String, tensors: impl Iterator<Item = Tensor>) -> Self {
-        let mut arrays = Self { suffix, stress: Vec::new(), mises: Vec::new(), principal: Vec::new() };
-        for tensor in tensors {
-            arrays.stress.extend(VTK_ORDER.map(|c| tensor[c]));
-            arrays.mises.push(mises(&tensor));
-            arrays.principal.extend(principal(&tensor));
-        }
-        arrays
-    }
-
-    fn names(&self) -> [String; 3] {
-        ["stress", "mises", "principal"].map(|name| format!("{name}{}", self.suffix))
-    }
-
-    fn fields<'a>(&'a self, names: &'a [String; 3]) -> [OutField<'a>; 3] {
-        let field = |name: &'a String, components, component_names: &'static [&'static str], values: &'a Vec<f64>| {
-            OutField { name, components, component_names, values: OutValues::F64(values) }
-        };
-        [
-            field(&names[0], 6, &VTK_NAMES, &self.stress),
-            field(&names[1], 1, &[], &self.mises),
-            field(&names[2], 3, &PRINCIPAL, &self.principal),
-        ]
-    }
-}
-
-/// Point data: displacement, and the nodal stresses for `--at node`. Cell data: means over the element; for `--at ip` also
-/// one set of arrays for each integration point (`stress_ip1` ...), NaN where a cell has fewer.
-fn vtu(job: &SolidJob, outputs: &[Output], path: &Path) -> Result<()> {
-    let model = &job.model;
-    let order = model.file_order()?;
-    let tables = |block: u32| model.blocks[block as usize].tables;
-    let mean = |(b, e): &(u32, u32)| nodal::element_mean(&outputs[*b as usize], tables(*b).ips, *e as usize);
-    let mut cells = vec![Arrays::new(String::new(), order.iter().map(mean))];
-    if job.at == At::Ip {
-        let most = model.blocks.iter().map(|block| block.tables.ips).max().unwrap_or(0);
-        let bytes = 80 * (most * order.len()) as u64;
-        crate::memory::ensure_available("the arrays of the .vtu file", bytes)?;
-        for ip in 0..most {
-            let value = |(b, e): &(u32, u32)| {
-                let ips = tables(*b).ips;
-                if ip < ips { nodal::at_ip(&outputs[*b as usize], ips, *e as usize, ip) } else { [f64::NAN; 6] }
-            };
-            cells.push(Arrays::new(format!("_ip{}", ip + 1), order.iter().map(value)));
-        }
-    }
-    let points: Vec<Arrays> = match job.at {
-        At::Node => vec![Arrays::new(String::new(), nodal::at_nodes(model, outputs).into_iter())],
-        At::Ip | At::Element => Vec::new(),
-    };
-    let displacement: Vec<f64> = (0..model.nodes.len()).flat_map(|point| model.displacement(point)).collect();
-    let (point_names, cell_names) =
-        (points.iter().map(Arrays::names).collect::<Vec<_>>(), cells.iter().map(Arrays::names).collect::<Vec<_>>());
-    let mut point_fields = vec![OutField {
-        name: "displacement",
-        components: 3,
-        component_names: &[],
-        values: OutValues::F64(&displacement),
-    }];
-    point_fields.extend(points.iter().zip(&point_names).flat_map(|(arrays, names)| arrays.fields(names)));
-    let cell_fields: Vec<_> = cells.iter().zip(&cell_names).flat_map(|(arrays, names)| arrays.fields(names)).collect();
-    write_vtu(path, &mesh_of(model, &order), &point_fields, &cell_fields)
-}
-
-/// The model's mesh as the writer wants it: one block per cell kind, cells in file order.
-fn mesh_of(model: &Model, order: &[(u32, u32)]) -> Mesh {
-    let mut blocks: Vec<CellBlock> = Vec::new();
-    for kind in CellKind::ALL {
-        let parts: Vec<_> = model.blocks.iter().filter(|block| block.tables.kind == kind).collect();
-        if let [only] = parts[..] {
-            blocks.push(CellBlock { kind, connectivity: only.connectivity.clone(), cells: only.cells.clone() });
-        } else if !parts.is_empty() {
-            let mut merged = CellBlock { kind, connectivity: Vec::new(), cells: Vec::new() };
-            for (b, e) in order {
-                let block = &model.blocks[*b as usize];
-                if block.tables.kind == kind {
-                    merged.connectivity.extend_from_slice(block.nodes_of(*e as usize));
-                    merged.cells.push(block.cells[*e as usize]);
-                }
-            }
-            blocks.push(merged);
-        }
-    }
-    Mesh {
-        source: model.source.clone(),
-        points: (0..model.nodes.len()).map(|point| model.position(point)).collect(),
-        blocks,
-        n_cells: model.n_cells,
-        point_ids: model.point_ids.clone(),
-        cell_ids: model.cell_ids.clone(),
-        ..Mesh::default()
     }
 }

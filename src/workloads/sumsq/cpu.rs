@@ -22,6 +22,10 @@ const BLOCK: usize = 1 << 10;
 const NARROW: u64 = 1 << 27;
 const _: () = assert!((NARROW as u128 - 1).pow(2) * BLOCK as u128 <= u64::MAX as u128);
 
+/// Numbers that are read at each of four places before the next ones: together a block. One stream of addresses leaves the
+/// memory waiting where it changes from page to page; four reached 38 GB/s where one reached 35.
+const PLACE: usize = BLOCK / 4;
+
 /// The low half of a word.
 const LOW: u64 = 0xffff_ffff;
 
@@ -86,33 +90,44 @@ fn loop_body<const FMA: bool>(numbers: Range<u64>) -> u128 {
     sum
 }
 
-/// The squares of `values`. Narrow sums are made on a guess and thrown away when the block turns out to hold larger numbers.
+/// The squares of `values`, a block at each of four places at a time. Narrow sums are made on a guess and thrown away when the
+/// blocks turn out to hold larger numbers.
 #[inline(always)]
 fn data_body<const FMA: bool>(values: &[u64]) -> u128 {
+    let quarter = values.len() / 4 / PLACE * PLACE;
+    let [a, b, c, d]: [&[u64]; 4] = std::array::from_fn(|i| &values[i * quarter..][..quarter]);
     let mut sum = 0;
-    for block in values.chunks(BLOCK) {
+    for start in (0..quarter).step_by(PLACE) {
+        let [a, b, c, d] = [a, b, c, d].map(|part| &part[start..start + PLACE]);
         let (mut all, mut squares) = (0, 0_u64);
-        for x in block {
-            all |= x;
-            squares = squares.wrapping_add((x & LOW) * (x & LOW));
+        for i in 0..PLACE {
+            for x in [a[i], b[i], c[i], d[i]] {
+                all |= x;
+                squares = squares.wrapping_add((x & LOW) * (x & LOW));
+            }
         }
-        sum += if all < NARROW {
-            u128::from(squares)
-        } else if all <= LOW {
-            let mut sums = Medium::default();
-            for x in block {
-                sums.add(*x);
-            }
-            sums.total()
-        } else {
-            let mut sums = Wide::default();
-            for x in block {
-                sums.add(*x);
-            }
-            sums.total()
-        };
+        sum += if all < NARROW { u128::from(squares) } else { [a, b, c, d].into_iter().map(any_block).sum() };
     }
-    sum
+    sum + values[4 * quarter..].chunks(BLOCK).map(any_block).sum::<u128>()
+}
+
+/// The squares of a block of numbers of any size.
+#[inline(always)]
+fn any_block(block: &[u64]) -> u128 {
+    let all = block.iter().fold(0, |all, x| all | x);
+    if all <= LOW {
+        let mut sums = Medium::default();
+        for x in block {
+            sums.add(*x);
+        }
+        sums.total()
+    } else {
+        let mut sums = Wide::default();
+        for x in block {
+            sums.add(*x);
+        }
+        sums.total()
+    }
 }
 
 multiversion!(

@@ -177,6 +177,10 @@ impl Workload for SumsqWorkload {
         ]
     }
 
+    fn endings(&self, _: &ArgMatches) -> &'static [&'static str] {
+        &saved::ENDINGS
+    }
+
     fn prepare(&self, args: &ArgMatches, _: &Context) -> Result<Box<dyn Job>> {
         let n = *args.get_one::<u64>("n").expect("--n has a default");
         let method = args.get_one::<String>("method").map(String::as_str);
@@ -201,6 +205,7 @@ impl Workload for SumsqWorkload {
             varying: &[],
             joined: false,
             headlines: &["sum of squares"],
+            within: None,
         }]
     }
 

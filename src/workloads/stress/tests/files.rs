@@ -3,7 +3,8 @@
 use super::*;
 use crate::formats::npy::read_npy;
 use crate::formats::source::Source;
-use crate::numeric::tensor::{mises, principal};
+use crate::numeric::principal::principal;
+use crate::numeric::tensor::mises;
 use crate::workloads::stress::nodal;
 use crate::workloads::stress::options::At;
 
