@@ -1,5 +1,6 @@
 //! What the scheduler itself costs: handing out an empty chunk, beside StarPU's empty task where StarPU is installed
-//! (`apt install libstarpu-dev`), and deciding where a job runs. Rounds are interleaved; medians are printed.
+//! (`apt install libstarpu-dev`), writing down a trace, and deciding where a job runs. Rounds are interleaved; medians are
+//! printed.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -17,6 +18,10 @@ use hetero::workloads::{Context, WORKLOADS};
 
 const CHUNKS: u64 = 50_000;
 const ROUNDS: usize = 7;
+
+/// Items of the traced job, which takes some ten milliseconds, and how often it runs each way.
+const TRACED: u64 = 100_000_000;
+const TRACED_ROUNDS: usize = 31;
 
 /// Does nothing with any number of items.
 struct Empty(u64);
@@ -75,6 +80,20 @@ fn empty_task(program: &Path) -> Option<f64> {
     String::from_utf8(ran.stdout).ok()?.trim().parse().ok()
 }
 
+/// Seconds of `pi` on the cpu backend, and its chunks; `traced`: whether every chunk is written down.
+fn pi(backend: &mut dyn backend::Backend, traced: bool) -> (f64, u64) {
+    let pi = WORKLOADS.iter().find(|workload| workload.name() == "pi").expect("pi is registered");
+    let jobs = pi.sized(TRACED, &Context { seed: 42 }).expect("it needs no memory");
+    let steps = jobs[0].1.steps(Precision::Integer).expect("it counts in integers");
+    let kernel = steps[0].kernel();
+    let control = Control { trace: traced.then(Instant::now), ..Control::default() };
+    let mut output = Output::for_kernel(kernel).expect("it is empty");
+    let rule = backend.chunks(kernel).expect("the cpu runs it");
+    let begin = Instant::now();
+    let trace = run_step(kernel, rule, backend, &mut output, &control).expect("nothing stops it");
+    (begin.elapsed().as_secs_f64(), trace.chunks)
+}
+
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
@@ -96,6 +115,18 @@ fn main() {
     }
 
     let config = Layers::default().config().expect("the defaults are valid");
+    let mut cpu = backend::open("cpu", &config.backend_options()).expect("the host's backends are always there");
+    let (mut plain, mut traced, mut chunks) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..TRACED_ROUNDS {
+        plain.push(pi(cpu.as_mut(), false).0);
+        let (seconds, n) = pi(cpu.as_mut(), true);
+        traced.push(seconds);
+        chunks = n;
+    }
+    let (plain, traced) = (median(plain), median(traced));
+    let more = 100.0 * (traced / plain - 1.0);
+    println!("trace of {chunks} chunks  {more:8.2} %   (goal 2 %) of {:.1} ms", plain * 1e3);
+
     let machine = Machine::discover();
     for workload in WORKLOADS {
         let job = workload.sized(100_000, &Context { seed: 42 }).map(|jobs| jobs.into_iter().next());
