@@ -3,6 +3,19 @@
 //! `x = 2^k m`, `s = (m - 1) / (m + 1)`, `log m = 2 s + s^3 (2/3 + 2/5 s^2 + 2/7 s^4 ...)`. `s`, its square, the sum with 2/3 and the
 //! products are kept in two parts; the rest of the series, at most 1/100 of the whole, in one.
 
+//!
+//! The bound of 2 units, from the roundings of [`fast`] for a mantissa `v = e^r` of `sqrt(1/2)` to `sqrt(2)`, in units of 2^-53:
+//!
+//! | what | at most |
+//! |---|---|
+//! | the logarithm: `rest` is off by 2^-57.8, which is multiplied by `s^2 / 2` and by `log m`, then by `y`, up to 1000 | 0.18 v |
+//! | the reduction: two roundings of `r`, each below 2^-55 | 0.5 v |
+//! | the series of `e^r - 1`: its terms 0.13, what it leaves out 0.04, its last rounding 0.25 | 0.43 |
+//! | two roundings beside `power_low` | 0.5 |
+//!
+//! Below 1 a unit in the last place is 2^-53: the sum is 1.35 at `v = sqrt(1/2)`, where it is largest, and with half a unit of
+//! the last rounding 1.85. Above 1 a unit is twice as large: 0.95 and 0.5. Measured over the 20,000 powers of the test: 1.37.
+
 use super::exponential::parts;
 use super::logarithm::{LN_2_HIGH, LN_2_LOW, split};
 
@@ -39,7 +52,7 @@ fn product(a: f64, b: f64) -> (f64, f64) {
     (high, a.mul_add(b, -high))
 }
 
-/// `x^y` within 1.5 units in the last place where that is [`inside`], for code in which multiply-add is one instruction.
+/// `x^y` within 2 units in the last place where that is [`inside`], for code in which multiply-add is one instruction.
 #[inline(always)]
 pub(super) fn fast(x: f64, y: f64) -> f64 {
     let (k, f) = split(x);

@@ -61,9 +61,10 @@ impl Interval {
     }
 }
 
-/// The largest error of `op` itself, in units in the last place of its result: what the code promises.
+/// The largest error of `op` itself, in units in the last place of its result.
 ///
-/// f64: sums, products, quotients and roots are rounded once; functions are within [`ULPS`]. f32: WGSL allows a quotient 2.5
+/// f64: sums, products, quotients and roots are rounded once; functions are taken to be within [`ULPS`], of which
+/// [`crate::numeric::elementary`] says what is derived, measured and assumed. f32: WGSL allows a quotient 2.5
 /// units and a root, as `1 / inverseSqrt(x)`, 4.5; the functions are those of `shaders/common/elementary.wgsl`, which
 /// says where its figures come from. A power `a**b` adds to its figure what
 /// [`POWER_ULPS`] says.
