@@ -402,6 +402,16 @@ pub trait Job: Send + Sync {
         Ok(())
     }
 
+    /// Called before each run with the outputs of the one before, which it replaces: a job whose steps need much memory gives
+    /// back what it can do without until it is written again ([`Output::renew`]).
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Resource`] when the memory cannot be taken again.
+    fn begin(&self, outputs: &mut [Output]) -> Result<()> {
+        let _ = outputs;
+        Ok(())
+    }
+
     /// What kept some items from having an answer while the others have theirs: told after everything was written, and
     /// what the run then ends in.
     ///

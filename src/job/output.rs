@@ -153,6 +153,18 @@ impl Output {
         self.fold = [0; FOLD_WORDS];
     }
 
+    /// Gives the memory of every column back and takes as much anew, zeroed, whose pages are only there once they are written.
+    ///
+    /// # Errors
+    /// [`Error::Resource`] when the machine does not have the memory.
+    pub fn renew(&mut self) -> Result<()> {
+        for Column { spec, words, n_bytes } in &mut self.columns {
+            *words = Buffer::zeroed(0, spec.name)?;
+            *words = Buffer::zeroed(n_bytes.div_ceil(8), spec.name)?;
+        }
+        Ok(())
+    }
+
     /// A writer over all items, whose parts can be handed to several threads.
     pub fn writer(&mut self) -> OutputWriter<'_> {
         self.writer_at(0)
@@ -293,5 +305,21 @@ impl ChunkOut<'_> {
         // SAFETY: the writer checked that the chunk lies within the items, the column has `items * size` bytes, and
         // no other ChunkOut covers these items (contract of `OutputWriter::chunk`).
         unsafe { std::slice::from_raw_parts_mut(column.start.add(start), length) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renewed_columns_are_as_long_and_zero() {
+        let column = |name, scalar, per_item| ColumnSpec { name, scalar, per_item };
+        let mut output = Output::new(vec![column("x", Scalar::F64, 3), column("n", Scalar::U32, 1)], 5).unwrap();
+        output.column_mut::<f64>(0).fill(7.0);
+        output.column_mut::<u32>(1).fill(7);
+        output.renew().unwrap();
+        assert_eq!(output.column::<f64>(0), [0.0; 15]);
+        assert_eq!(output.column::<u32>(1), [0; 5]);
     }
 }

@@ -158,6 +158,7 @@ impl Team {
         outputs: &mut [Output],
         control: &Control,
     ) -> Result<(Phases, RunResult)> {
+        job.begin(outputs)?;
         let mut phases = Phases::default();
         let mut traces = Vec::with_capacity(steps.len());
         // A job with whole solves is told step by step.

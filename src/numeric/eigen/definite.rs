@@ -9,7 +9,7 @@ use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_uppe
 use faer::reborrow::{Reborrow, ReborrowMut};
 use faer::{MatMut, MatRef, Par, Spec};
 
-use super::{Failure, Pairs, Scratch, deliver, power_of_two, stack, symmetric};
+use super::{Failure, Pairs, Scratch, deflate, deliver, power_of_two, stack, symmetric};
 
 /// `K x = lambda M x` for symmetric `k` and positive definite `m`.
 pub(super) fn solve(
@@ -52,6 +52,10 @@ pub(super) fn solve(
     let mut c = MatMut::from_column_major_slice_mut(&mut a[..n * n], n, n);
     solve_lower_triangular_in_place(l.rb(), c.rb_mut(), Par::Seq);
     solve_lower_triangular_in_place(l.rb(), c.rb_mut().transpose_mut(), Par::Seq);
+    let square = |a| MatRef::from_row_major_slice(a, n, n);
+    if !deflate::is_tame(c.norm_l2() / scale, square(k), square(m)) {
+        return Err(Failure::SingularMass);
+    }
     symmetric::decompose(n, scratch, wanted)?;
 
     scratch.im[..n].fill(0.0);

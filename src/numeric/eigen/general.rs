@@ -1,8 +1,8 @@
 //! General matrices, and general pencils as `M^-1 K`.
 //!
 //! Not by the QZ method: faer's gives wrong eigenvalues when no vectors are wanted (0.24.4, in the third digit for
-//! random matrices of order 3). The quotient is as good as `M` is conditioned, and every run's residuals say whether that
-//! was good enough.
+//! random matrices of order 3). The quotient is as good as `M` is conditioned; every run's residuals say whether that was
+//! good enough. A singular `M` goes to [`super::deflate`].
 
 use std::ops::Range;
 

@@ -13,6 +13,7 @@ use crate::simd::Simd;
 
 pub mod balance;
 mod definite;
+pub mod deflate;
 mod eight;
 pub mod francis;
 mod general;
@@ -29,10 +30,12 @@ mod tests;
 pub enum Failure {
     /// The iteration did not converge.
     NotConverged,
-    /// `M` of a pencil is singular: some eigenvalues are infinite or undetermined.
+    /// `M` of a pencil is singular, or so close to it that nothing can be divided by it: [`deflate`] can do more.
     SingularMass,
     /// `M` of a symmetric pencil is not positive definite.
     IndefiniteMass,
+    /// `K - lambda M` is singular for every `lambda`: any number is an eigenvalue.
+    Undetermined,
 }
 
 /// Which code reduces general matrices.
@@ -97,11 +100,11 @@ pub fn standard(
     if symmetric { symmetric::solve(a, n, scratch, pairs) } else { general::solve(method, a, n, scratch, pairs) }
 }
 
-/// The eigenvalues (and vectors) of `k x = lambda m x`, both `n x n` by rows. `symmetric` promises that `k` and `m` equal
-/// their transposes; `m` must then be positive definite.
+/// The eigenvalues (and vectors) of `k x = lambda m x`, both `n x n` by rows, for an `m` that can be divided by. `symmetric`
+/// promises that `k` and `m` equal their transposes; `m` must then be positive definite.
 ///
 /// # Errors
-/// [`Failure`]; the pairs are then unspecified.
+/// [`Failure`]; the pairs are then unspecified. [`deflate::solve`] takes the pencils whose `m` is at fault.
 ///
 /// # Panics
 /// When a length does not fit `n`.

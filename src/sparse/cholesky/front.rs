@@ -15,6 +15,9 @@ use crate::sparse::dense::{eliminate, eliminate_parallel, extend_add, outer_prod
 /// Columns of a front above the cut that one task fills.
 const STRIP: usize = 32;
 
+/// Rows above the diagonal that a kernel may touch: those of a tile, at the most.
+const TOUCHED: usize = 256;
+
 /// The update of a child, and its rows as places in the front at hand.
 struct Child<'a> {
     update: &'a [f64],
@@ -41,12 +44,13 @@ impl Work<'_> {
 
     /// Puts the entries of the matrix into the columns of `s` from `first` on, as many as `diagonal` has places for.
     fn load(&self, s: usize, first: usize, columns: &mut [f64], diagonal: &mut [f64], local: &[u32]) {
-        if !self.clear {
-            columns.fill(0.0);
-        }
         let height = self.nodes.width(s) + self.nodes.below(s).len();
         let (starts, indices, data) = self.matrix;
         for (k, (column, diagonal)) in (first..).zip(columns.chunks_exact_mut(height).zip(diagonal)) {
+            // Far above the diagonal nothing is read or written, and no page is taken.
+            if !self.clear {
+                column[k.saturating_sub(TOUCHED)..].fill(0.0);
+            }
             let at = self.nodes.columns[s] + k as u32;
             let row = self.nodes.permutation[at as usize] as usize;
             for e in starts[row]..starts[row + 1] {

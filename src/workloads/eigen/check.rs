@@ -8,8 +8,9 @@
 //! * `|(A - lambda I) x| / (n eps |A| |x|)` for sampled eigenvalues, `x` from inverse iteration with an LU factorization
 //!   of `A - lambda I` (or the eigenvector that was delivered),
 //!
-//! must stay below 30, LAPACK's rule; norms are Frobenius'. For pencils `A` is `M^-1 K` in the sums, where `|A|` becomes
-//! `|M^-1| |K|`, and `|A|` becomes `|K| + |lambda| |M|` in the residual.
+//! must stay below 30, LAPACK's rule; norms are Frobenius'. For pencils the sums are those of `1 / (lambda - s)`, the
+//! eigenvalues of `(K - s M)^-1 M`, where an infinite `lambda` counts as 0; the unit is that of a small change of `K` and
+//! `M`. In the residual `|A|` becomes `|K| + |lambda| |M|`; an infinite eigenvalue is one where `M x = 0`.
 
 use faer::linalg::solvers::{DenseSolveCore, Solve};
 use faer::prelude::*;
@@ -102,16 +103,11 @@ fn sums(batch: &Batch, i: usize, output: &Output) -> Found {
         let zero = re.iter().chain(im).all(|x| *x == 0.0);
         return (if zero { 0.0 } else { f64::INFINITY }, format!("{}: a matrix of zeros", name()));
     }
-    let mut a = Scale(1.0 / largest) * a;
-    let (mut scale, mut norm) = (largest, frobenius(a.as_ref()));
-    if let Some(m) = batch.mass(item) {
-        let m = MatRef::from_row_major_slice(m, n, n);
-        let largest = m.norm_max();
-        let lu = (Scale(1.0 / largest) * m).partial_piv_lu();
-        norm *= frobenius(lu.inverse().as_ref());
-        a = lu.solve(&a);
-        scale /= largest;
+    if batch.mass(item).is_some() {
+        return worst_of(name(), turned_sums(batch, item, re, im));
     }
+    let a = Scale(1.0 / largest) * a;
+    let (scale, norm) = (largest, frobenius(a.as_ref()));
     let diagonal = |i: usize| a[(i, i)];
     let trace: f64 = (0..n).map(diagonal).sum();
     let squares: f64 = (0..n).map(|i| (0..n).map(|j| a[(i, j)] * a[(j, i)]).sum::<f64>()).sum();
@@ -120,7 +116,43 @@ fn sums(batch: &Batch, i: usize, output: &Output) -> Found {
     let unit = n as f64 * f64::EPSILON * norm;
     let first = (re().sum::<f64>() - trace).abs().max(im().sum::<f64>().abs()) / unit;
     let second = (re().zip(im()).map(|(re, im)| re * re - im * im).sum::<f64>() - squares).abs() / (unit * norm);
-    worse((first, format!("{}: sum of the eigenvalues", name())), (second, format!("{}: sum of their squares", name())))
+    worst_of(name(), [first, second])
+}
+
+fn worst_of(name: String, [first, second]: [f64; 2]) -> Found {
+    worse((first, format!("{name}: sum of the eigenvalues")), (second, format!("{name}: sum of their squares")))
+}
+
+/// The deviations of the sums of a pencil: of `theta = 1 / (lambda - s)` and of their squares, from the traces of
+/// `G = (K - s M)^-1 M` and of `G^2`, in units of what a relative change of `n eps` of `K` and `M` makes of them.
+fn turned_sums(batch: &Batch, item: &Item, re: &[f64], im: &[f64]) -> [f64; 2] {
+    let n = item.n;
+    let (pencil, scale) = Pencil::new(batch, item);
+    let m = Mat::from_fn(n, n, |i, j| pencil.m(i, j));
+    let size = if pencil.norm_m > 0.0 { pencil.norm_a / pencil.norm_m } else { 1.0 };
+    // Whichever of a few is farthest from every eigenvalue.
+    let candidates = [-0.7, 0.7, -0.2, 0.2, -2.0, 2.0].map(|s| {
+        let s = s * size;
+        let inverse = Mat::from_fn(n, n, |i, j| pencil.a[(i, j)] - s * m[(i, j)]).partial_piv_lu().inverse();
+        let norm = frobenius(inverse.as_ref());
+        (s, inverse, if norm.is_nan() { f64::INFINITY } else { norm })
+    });
+    let Some((s, inverse, norm)) = candidates.into_iter().min_by(|a, b| a.2.total_cmp(&b.2)) else {
+        return [f64::INFINITY; 2];
+    };
+    let g = &inverse * &m;
+    let trace: f64 = (0..n).map(|i| g[(i, i)]).sum();
+    let squares: f64 = (0..n).map(|i| (0..n).map(|j| g[(i, j)] * g[(j, i)]).sum::<f64>()).sum();
+    let (mut first, mut second) = (c64::new(-trace, 0.0), c64::new(-squares, 0.0));
+    for (re, im) in re.iter().zip(im).filter(|(re, _)| !re.is_infinite()) {
+        let theta = c64::new(re / scale - s, im / scale).inv();
+        (first, second) = (first + theta, second + theta * theta);
+    }
+    // |dG| <= |A^-1| (|dM| + |dA| |G|), A = K - s M.
+    let change = norm * (pencil.norm_m + (pencil.norm_a + s.abs() * pencil.norm_m) * frobenius(g.as_ref()));
+    let unit = n as f64 * f64::EPSILON * change;
+    let of = |deviation: f64, unit: f64| deviation / unit.max(f64::MIN_POSITIVE);
+    [of(first.norm(), unit), of(second.norm(), unit * frobenius(g.as_ref()))]
 }
 
 /// How well eigenvalue `j` of item `i` solves its equation.
@@ -133,6 +165,10 @@ fn residual(batch: &Batch, i: usize, j: usize, output: &Output, vectors: bool, s
     if scale == 0.0 {
         return found(if re[j] == 0.0 && im[j] == 0.0 { 0.0 } else { f64::INFINITY });
     }
+    if re[j].is_infinite() {
+        let pencil = pencil.turned();
+        return found(pencil.by_inverse_iteration(c64::new(0.0, 0.0), seed, i, j));
+    }
     let lambda = c64::new(re[j] / scale, im[j] / scale);
     if vectors {
         let all = &output.column::<f64>(VECTORS)[i * 2 * order * order..];
@@ -142,23 +178,7 @@ fn residual(batch: &Batch, i: usize, j: usize, output: &Output, vectors: bool, s
         let length = ((x.norm_l2() - 1.0).abs() / (n as f64 * f64::EPSILON)).max(0.0);
         return found(pencil.residual(lambda, &x).max(length));
     }
-    // On the eigenvalue itself the matrix may be singular: a shift by its rounding error does not show in the result.
-    let nudge = f64::EPSILON * (pencil.norm_a + lambda.norm() * pencil.norm_m);
-    let shift = lambda + c64::new(nudge, 0.3 * nudge) / pencil.norm_m.max(f64::MIN_POSITIVE);
-    let lu = pencil.shifted(shift).partial_piv_lu();
-    let mut rng = Philox::new(seed, (i as u64) << 32 | j as u64);
-    let mut x = Mat::from_fn(n, 1, |_, _| c64::new(rng.random::<f64>() - 0.5, rng.random::<f64>() - 0.5));
-    let mut best = f64::INFINITY;
-    for _ in 0..3 {
-        x = lu.solve(&x);
-        let norm = x.norm_l2();
-        if !norm.is_finite() || norm == 0.0 {
-            break;
-        }
-        x = Scale(c64::new(1.0 / norm, 0.0)) * x;
-        best = best.min(pencil.residual(lambda, &x));
-    }
-    found(best)
+    found(pencil.by_inverse_iteration(lambda, seed, i, j))
 }
 
 /// `A - lambda M` with both matrices scaled to a largest entry of 1.
@@ -176,7 +196,8 @@ impl Pencil {
         let n = item.n;
         let a = MatRef::from_row_major_slice(batch.matrix(item), n, n);
         let m = batch.mass(item).map(|m| MatRef::from_row_major_slice(m, n, n));
-        let (largest_a, largest_m) = (a.norm_max(), m.map_or(1.0, |m| m.norm_max()));
+        let of = |a: MatRef<'_, f64>| if a.norm_max() > 0.0 { a.norm_max() } else { 1.0 };
+        let (largest_a, largest_m) = (a.norm_max(), m.map_or(1.0, of));
         let a = Scale(1.0 / largest_a) * a;
         let m = m.map(|m| Scale(1.0 / largest_m) * m);
         let norm_a = frobenius(a.as_ref());
@@ -197,5 +218,38 @@ impl Pencil {
         let n = self.a.nrows();
         let norm = self.norm_a + if self.m.is_some() { lambda.norm() * self.norm_m } else { 0.0 };
         (self.shifted(lambda) * x).norm_l2() / (n as f64 * f64::EPSILON * norm * x.norm_l2())
+    }
+
+    /// `M - mu A`, whose `mu = 0` is an infinite eigenvalue.
+    fn turned(self) -> Self {
+        let n = self.a.nrows();
+        let m = Mat::from_fn(n, n, |i, j| self.m(i, j));
+        Self { a: m, m: Some(self.a), norm_a: self.norm_m, norm_m: self.norm_a }
+    }
+
+    /// The residual of the vector that inverse iteration finds for `lambda`, from a start that `i` and `j` name.
+    fn by_inverse_iteration(&self, lambda: c64, seed: u64, i: usize, j: usize) -> f64 {
+        let n = self.a.nrows();
+        // Zero in all its vectors.
+        if self.norm_a == 0.0 {
+            return 0.0;
+        }
+        // On the eigenvalue itself the matrix may be singular: a shift by its rounding error does not show in the result.
+        let nudge = f64::EPSILON * (self.norm_a + lambda.norm() * self.norm_m);
+        let shift = lambda + c64::new(nudge, 0.3 * nudge) / self.norm_m.max(f64::MIN_POSITIVE);
+        let lu = self.shifted(shift).partial_piv_lu();
+        let mut rng = Philox::new(seed, (i as u64) << 32 | j as u64);
+        let mut x = Mat::from_fn(n, 1, |_, _| c64::new(rng.random::<f64>() - 0.5, rng.random::<f64>() - 0.5));
+        let mut best = f64::INFINITY;
+        for _ in 0..3 {
+            x = lu.solve(&x);
+            let norm = x.norm_l2();
+            if !norm.is_finite() || norm == 0.0 {
+                break;
+            }
+            x = Scale(c64::new(1.0 / norm, 0.0)) * x;
+            best = best.min(self.residual(lambda, &x));
+        }
+        best
     }
 }

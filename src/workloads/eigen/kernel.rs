@@ -39,6 +39,7 @@ pub(super) fn code(failure: Failure) -> u32 {
         Failure::NotConverged => 1,
         Failure::SingularMass => 2,
         Failure::IndefiniteMass => 3,
+        Failure::Undetermined => 4,
     }
 }
 
@@ -46,8 +47,13 @@ pub(super) fn code(failure: Failure) -> u32 {
 pub(super) fn reason(code: u32) -> &'static str {
     match code {
         1 => "the QR iteration did not converge; check the matrix for entries of wildly different size",
-        2 => "its M is singular, so some eigenvalues are infinite; condense what has no mass first (hetero run guyan)",
-        _ => "its M is not positive definite, as a mass matrix must be; check the signs and the order of K and M",
+        2 => {
+            "its M is so nearly singular that its eigenvalues would be roundoff; condense what has almost no mass first (hetero run guyan)"
+        }
+        3 => "its M is not positive definite, as a mass matrix must be; check the signs and the order of K and M",
+        _ => {
+            "its K and M are singular together, so that any number is an eigenvalue; remove what has neither stiffness nor mass"
+        }
     }
 }
 
@@ -56,16 +62,14 @@ impl Eigen<'_> {
         let chunk = out.chunk();
         let order = self.batch.order;
         let size = self.vector_size();
-        SCRATCH.with_borrow_mut(|scratch| {
-            for item in chunk.start..chunk.end {
-                let at = (item - chunk.start) as usize;
-                let [re, im, vectors] = out.first_columns::<f64, 3>();
-                let rows = [re, im].map(|column| &mut column[at * order..(at + 1) * order]);
-                let vectors = self.vectors.then(|| &mut vectors[at * size..(at + 1) * size]);
-                let outcome = one(self.batch, method, &self.batch.items[item as usize], scratch, rows, vectors);
-                out.column::<u32>(OUTCOME)[at] = outcome;
-            }
-        });
+        for item in chunk.start..chunk.end {
+            let at = (item - chunk.start) as usize;
+            let [re, im, vectors] = out.first_columns::<f64, 3>();
+            let rows = [re, im].map(|column| &mut column[at * order..(at + 1) * order]);
+            let vectors = self.vectors.then(|| &mut vectors[at * size..(at + 1) * size]);
+            let outcome = one(self.batch, method, &self.batch.items[item as usize], rows, vectors);
+            out.column::<u32>(OUTCOME)[at] = outcome;
+        }
     }
 
     /// Numbers of the eigenvectors of one item.
@@ -74,22 +78,27 @@ impl Eigen<'_> {
     }
 }
 
-/// Solves one matrix into its rows of the columns; 0, or the code of the failure, and then zeros.
-fn one(
-    batch: &Batch,
-    method: Method,
-    item: &Item,
-    scratch: &mut Scratch,
-    [re, im]: [&mut [f64]; 2],
-    mut vectors: Option<&mut [f64]>,
-) -> u32 {
+/// Solves one matrix into its rows of the columns, an infinite eigenvalue as `+inf`; 0, or the code of the failure, and then
+/// zeros.
+fn one(batch: &Batch, method: Method, item: &Item, [re, im]: [&mut [f64]; 2], mut vectors: Option<&mut [f64]>) -> u32 {
     let Item { n, symmetric, .. } = *item;
     let a = batch.matrix(item);
-    let vectors_of = vectors.as_deref_mut().map(|all| &mut all[..2 * n * n]);
-    let pairs = Pairs { re: &mut re[..n], im: &mut im[..n], vectors: vectors_of };
     let outcome = match batch.mass(item) {
-        None => eigen::standard(method, a, n, symmetric, scratch, pairs),
-        Some(m) => eigen::pencil(method, a, m, n, symmetric, scratch, pairs),
+        None => SCRATCH.with_borrow_mut(|scratch| {
+            eigen::standard(method, a, n, symmetric, scratch, pairs_of(n, re, im, vectors.as_deref_mut()))
+        }),
+        Some(m) => {
+            let direct = SCRATCH.with_borrow_mut(|scratch| {
+                eigen::pencil(method, a, m, n, symmetric, scratch, pairs_of(n, re, im, vectors.as_deref_mut()))
+            });
+            // Rare, in memory of its own: with the worker's borrowed it must not call what may take up another item.
+            match direct {
+                Err(Failure::SingularMass | Failure::IndefiniteMass) => {
+                    eigen::deflate::solve(method, a, m, n, symmetric, pairs_of(n, re, im, vectors.as_deref_mut()))
+                }
+                other => other,
+            }
+        }
     };
     let valid = if outcome.is_ok() { n } else { 0 };
     re[valid..].fill(0.0);
@@ -98,6 +107,11 @@ fn one(
         vectors[2 * valid * valid..].fill(0.0);
     }
     outcome.map_or_else(code, |()| 0)
+}
+
+/// Where the pairs of a matrix of order `n` go: the first places of its rows.
+fn pairs_of<'p>(n: usize, re: &'p mut [f64], im: &'p mut [f64], vectors: Option<&'p mut [f64]>) -> Pairs<'p> {
+    Pairs { re: &mut re[..n], im: &mut im[..n], vectors: vectors.map(|all| &mut all[..2 * n * n]) }
 }
 
 impl Kernel for Eigen<'_> {

@@ -1,7 +1,7 @@
 //! Workload `eigen`: the eigenvalues of many dense matrices, or of matrix pencils.
 //!
 //! A matrix that equals its transpose, bit for bit, is solved as a symmetric one, a pencil of two such matrices as a symmetric-definite
-//! one; the report counts them. A matrix that cannot be solved is named and does not stop the others: the run
+//! one; the report counts them. A pencil whose M is singular has infinite eigenvalues, which are counted. A matrix that cannot be solved is named and does not stop the others: the run
 //! then ends in exit code 4 after everything else was delivered.
 
 use std::path::{Path, PathBuf};
@@ -101,9 +101,14 @@ fn answer(job: &EigenJob, output: &Output) -> Answer {
     let modulus = |at: usize| re[at].hypot(im[at]);
     // Each matrix's first is its largest; the first matrix of several.
     let with_values = || solved.iter().copied().filter(|i| batch.items[*i].n > 0);
-    let largest = with_values().map(|i| (modulus(i * batch.order), batch.items[i].input));
+    // Infinite ones come first.
+    let infinite_of =
+        |i: usize| re[i * batch.order..][..batch.items[i].n].iter().take_while(|x| x.is_infinite()).count();
+    let infinite: usize = with_values().map(infinite_of).sum();
+    let finite = |i: usize| i * batch.order + infinite_of(i)..i * batch.order + batch.items[i].n;
+    let largest = with_values().filter_map(|i| Some((modulus(finite(i).next()?), batch.items[i].input)));
     let largest = largest.reduce(|a, b| if b.0 > a.0 { b } else { a });
-    let all = with_values().flat_map(|i| i * batch.order..i * batch.order + batch.items[i].n);
+    let all = with_values().flat_map(finite);
     let (mut sum, mut complex, mut negative) = (0.0, 0u64, 0u64);
     for at in all {
         sum += modulus(at);
@@ -120,6 +125,7 @@ fn answer(job: &EigenJob, output: &Output) -> Answer {
     json.insert("solved".into(), json!(solved.len()));
     json.insert("symmetric".into(), json!(symmetric));
     json.insert("complex".into(), json!(complex));
+    json.insert("infinite".into(), json!(infinite));
     let line = |name: &str, text: String| (name.to_string(), text);
     let kind = if batch.is_pencil() { "pencils" } else { "matrices" };
     let mut lines = vec![
@@ -131,11 +137,14 @@ fn answer(job: &EigenJob, output: &Output) -> Answer {
         lines.push(line("sum of |lambda|", format!("{sum:.12e}")));
         lines.push(line("complex", format!("{} eigenvalues", units::grouped(complex))));
     }
+    if infinite > 0 {
+        let text = format!("{} eigenvalues: what has no mass follows the rest", units::grouped(infinite as u64));
+        lines.push(line("infinite", text));
+    }
     if *values == Values::Hz {
         json.insert("negative".into(), json!(negative));
         if let Some(first) = with_values().next() {
-            let row = first * batch.order..first * batch.order + batch.items[first].n;
-            let hz: Vec<f64> = row.rev().take(LISTED).map(|at| save::frequency(re[at], im[at])).collect();
+            let hz: Vec<f64> = finite(first).rev().take(LISTED).map(|at| save::frequency(re[at], im[at])).collect();
             let text = hz.iter().map(|f| format!("{f:.6}")).collect::<Vec<_>>().join(", ");
             lines.push(line(&format!("lowest Hz of {}", batch.name(batch.items[first].input)), text));
             json.insert("frequencies_hz".into(), json!(hz));
@@ -189,7 +198,7 @@ impl Workload for EigenWorkload {
                 .value_name("FILE")
                 .requires("batch")
                 .value_parser(value_parser!(PathBuf))
-                .help("M of K x = lambda M x, one for all matrices K of --batch or one for each; .npy or .mtx"),
+                .help("M of K x = lambda M x, one for all matrices K of --batch or one for each; .npy or .mtx; where M is singular, infinite eigenvalues are counted and written as inf"),
             number("count", "80").help("Generated matrices, entries uniform in 0..1"),
             number("order", "200").help("Their order"),
             Arg::new("values")

@@ -33,7 +33,7 @@ pub(super) fn modes(k: &[f64], m: &[f64], n: usize, par: Par) -> Result<Modes, S
     let Some(factor) = factor else {
         let found = semidefinite::solve(k, m, par).map_err(|failure| match failure {
             Failure::IndefiniteMass => "the reduced mass matrix is indefinite",
-            Failure::SingularMass => "a motion of the masters has neither mass nor stiffness",
+            Failure::SingularMass | Failure::Undetermined => "a motion of the masters has neither mass nor stiffness",
             Failure::NotConverged => "the reduced eigenproblem did not converge",
         })?;
         return Ok(Modes { values: found.values, vectors: found.vectors });
