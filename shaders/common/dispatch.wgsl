@@ -10,7 +10,7 @@ struct Dispatch {
     per_invocation: u32,  // items that each invocation handles (the last one maybe fewer)
     zero: u32,            // always 0, which no optimiser can know
     invocations: u32,     // invocations that have work; the others must do nothing
-    stride: u32,          // values between two columns of the output: the chunk's length
+    stride: u32,          // items between two columns of the output: the chunk's length in whole blocks
 }
 
 // The workgroup's number in a dispatch over x and y.

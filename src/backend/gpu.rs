@@ -15,7 +15,7 @@ use crate::gpu::selftest::{self, SelfTest};
 use crate::gpu::stream::{Arena, Compiled, DeviceTime, Stream};
 use crate::job::{Capability, ChunkOut, GpuSlot, Job, Kernel, Precision};
 use crate::machine::profile::{AdapterKey, Reach};
-use crate::plan::device::{IN_FLIGHT, Misfit, chunk_rule};
+use crate::plan::device::{Misfit, chunk_rule};
 use crate::plan::{ChunkRule, DeviceLimits};
 
 /// The registry entry.
@@ -105,7 +105,9 @@ impl Gpu {
         {
             self.require(streamed.needs)?;
             let per_item: usize = streamed.streamed.iter().map(|input| input.bytes_per_item).sum();
-            return Ok((streamed, rule.at_most(CACHED / per_item.max(1) as u64)));
+            let cached = rule.at_most(CACHED / per_item.max(1) as u64);
+            // One at a time: what the host does for the next chunk would only slow this one down on the same cores.
+            return Ok((streamed, ChunkRule { lanes: 1, ..cached }));
         }
         let slot = kernel.gpu().map_err(|why| self.unavailable(format!("{why}; use --backend cpu")))?;
         self.require(slot.needs)?;
@@ -213,12 +215,11 @@ impl Backend for Gpu {
         let slot_seconds = begin.elapsed().as_secs_f64();
         let compile = self.compile(kernel, &slot)?;
         let limits = self.limits();
-        let most = rule.max.min(kernel.items());
         let compiled = self.compiled.get_mut(&Compiled::key(kernel, &slot));
         let compiled = compiled.ok_or_else(|| Error::Internal("a prepared kernel is not there".into()))?;
         let (device, arena) = (&self.device, &mut self.arena);
         let ran = on_own_thread(|| {
-            let stream = Stream::start(device, kernel, &slot, &limits, compiled, arena, most)?;
+            let stream = Stream::start(device, kernel, &slot, &limits, compiled, arena, rule)?;
             let mut lane = GpuLane { stream };
             body(&mut lane)?;
             Ok((lane.stream.host, lane.stream.clock))
@@ -257,7 +258,7 @@ struct GpuLane<'r, 'w> {
 
 impl<'w> Lane<'w> for GpuLane<'_, 'w> {
     fn depth(&self) -> usize {
-        IN_FLIGHT as usize
+        self.stream.depth()
     }
 
     fn appetite(&self) -> Option<u64> {

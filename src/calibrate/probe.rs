@@ -122,6 +122,7 @@ impl Kernel for Probe<'_> {
             iterations_per_item: 0,
             // So few invocations that they cost nothing beside the copy.
             max_items_per_invocation: 1 << 16,
+            block: 1,
             params: Vec::new(),
             resident: if up { Vec::new() } else { vec![none] },
             streamed: if up { vec![streamed] } else { Vec::new() },

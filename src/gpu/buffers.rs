@@ -11,6 +11,7 @@ use super::device::Device;
 use super::errors;
 use crate::error::Result;
 use crate::job::Chunk;
+use crate::machine::pool::Pool;
 
 /// Bytes of the piece in which streamed input is made before it is copied to the device: it stays in a core's cache,
 /// and the mapped memory, which may be slow to read, is only ever written.
@@ -160,28 +161,71 @@ pub(super) fn copy_padded(view: &mut wgpu::BufferViewMut, bytes: &[u8]) {
     view.slice(..bytes.len()).copy_from_slice(bytes);
 }
 
-/// Makes the bytes of a chunk piece by piece, each a multiple of `grain` items, and copies each piece to the device.
+/// How the bytes of a chunk are cut: by items, in pieces of whole grains, made for whole blocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cut {
+    pub(super) per_item: usize,
+    pub(super) grain: u64,
+    pub(super) block: u64,
+}
+
+impl Cut {
+    /// The parts of `chunk` and the bytes of each.
+    fn pieces(self, chunk: Chunk) -> impl Iterator<Item = (Chunk, usize)> {
+        let grains = (PIECE / self.per_item.max(1)) as u64 / self.grain;
+        let items = (grains * self.grain).max(self.grain);
+        (0..chunk.len().div_ceil(items)).map(move |i| {
+            let start = chunk.start + i * items;
+            let part = Chunk::new(start, chunk.end.min(start + items));
+            (part, part.len().next_multiple_of(self.block) as usize * self.per_item)
+        })
+    }
+}
+
+/// Makes the bytes of a chunk piece by piece: in place and on all threads where there are `helpers`, which says that the
+/// device's memory is the host's; else each in a buffer that stays in a core's cache, from where it is copied.
 pub(super) fn fill_pieces(
     view: &mut wgpu::BufferViewMut,
     chunk: Chunk,
-    per_item: usize,
-    grain: u64,
+    cut: Cut,
+    helpers: Option<&Pool>,
     fill: &(dyn Fn(Chunk, &mut [u8]) + Send + Sync),
 ) {
-    if per_item == 0 {
+    if cut.per_item == 0 {
         return;
     }
-    let items = ((PIECE / per_item) as u64 / grain * grain).max(grain);
+    let mut rest = view.slice(..);
+    let mut pieces = Vec::new();
+    for (part, bytes) in cut.pieces(chunk) {
+        let (piece, left) = rest.split_at(bytes);
+        pieces.push((part, piece));
+        rest = left;
+    }
+    if let Some(pool) = helpers {
+        // SAFETY: the memory of a software adapter is the host's, initialized when it was mapped, and these are the only
+        // references to these pieces of it, for as long as the view is borrowed.
+        let host = |mut piece: wgpu::WriteOnly<'_, [u8]>| unsafe {
+            std::slice::from_raw_parts_mut(piece.as_raw_element_ptr().as_ptr(), piece.len())
+        };
+        let pieces: Vec<(Chunk, &mut [u8])> = pieces.into_iter().map(|(part, piece)| (part, host(piece))).collect();
+        return pool.each(pieces, &|(part, piece)| fill(part, piece));
+    }
     // Words, so that a kernel may view its bytes as numbers of any type.
-    let mut piece = vec![0_u64; (items as usize * per_item).div_ceil(8)];
-    let (mut start, mut at) = (chunk.start, 0);
-    while start < chunk.end {
-        let end = chunk.end.min(start + items);
-        let bytes = (end - start) as usize * per_item;
-        let made = &mut bytemuck::cast_slice_mut(&mut piece)[..bytes];
-        fill(Chunk::new(start, end), made);
-        view.slice(at..at + bytes).copy_from_slice(made);
-        (start, at) = (end, at + bytes);
+    let largest = pieces.iter().map(|(_, piece)| piece.len()).max().unwrap_or(0);
+    let mut words = vec![0_u64; largest.div_ceil(8)];
+    for (part, mut piece) in pieces {
+        let made = &mut bytemuck::cast_slice_mut(&mut words)[..piece.len()];
+        fill(part, made);
+        piece.copy_from_slice(made);
+    }
+}
+
+/// Copies results to their columns, on all threads where there are `helpers`.
+pub(super) fn copy_columns(columns: Vec<(&mut [u8], &[u8])>, helpers: Option<&Pool>) {
+    let pieces = columns.into_iter().flat_map(|(to, from)| to.chunks_mut(PIECE).zip(from.chunks(PIECE)));
+    match helpers {
+        Some(pool) => pool.each(pieces.collect(), &|(to, from): (&mut [u8], &[u8])| to.copy_from_slice(from)),
+        None => pieces.for_each(|(to, from)| to.copy_from_slice(from)),
     }
 }
 

@@ -9,6 +9,7 @@ use super::adapters::{self, AdapterKind, AdapterReport, Found};
 use super::errors;
 use crate::config::BackendOptions;
 use crate::error::{Error, Result};
+use crate::machine::pool::Pool;
 use crate::plan::{DeviceLimits, device::SAFE_ITERATIONS};
 
 /// Stack of the thread that drives a device: shader compilers recurse deeply.
@@ -29,6 +30,8 @@ pub struct Device {
     features: wgpu::Features,
     /// Bytes that hetero may take.
     memory: u64,
+    /// Threads and pinning of the host's pool.
+    host: (usize, bool),
     timeout: Duration,
     dispatch_target: f64,
     /// Why the device is lost, once it is.
@@ -144,6 +147,7 @@ impl Device {
             device: ManuallyDrop::new(device),
             queue: ManuallyDrop::new(queue),
             features,
+            host: (options.threads, options.pin),
             timeout: adapters::timeout(options),
             dispatch_target: options.dispatch_target,
             lost,
@@ -181,6 +185,12 @@ impl Device {
             fill: if self.report.software { 4096 } else { 1 << 18 },
             dispatch_target: self.dispatch_target,
         }
+    }
+
+    /// The host's threads, where the device is a program on the same processors and in the same memory.
+    pub(super) fn host_pool(&self) -> Option<Arc<Pool>> {
+        let (threads, pin) = self.host;
+        if self.report.software { Pool::shared(threads, pin).ok() } else { None }
     }
 
     /// Whether the host may map the buffers that kernels use.

@@ -2,18 +2,22 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::Instant;
 
 use wgpu::BufferUsages as Usage;
 
-use super::buffers::{Input, LEAST_BINDING, Results, STAMP_BYTES, Stamps, believable, copy_padded, fill_pieces};
+use super::buffers::{
+    Cut, Input, LEAST_BINDING, Results, STAMP_BYTES, Stamps, believable, copy_columns, copy_padded, fill_pieces,
+};
 use super::device::{Device, Mapping};
 use super::errors;
 use super::pipeline::{Pipeline, Program, run_once};
 use crate::error::Result;
-use crate::job::{Chunk, ChunkOut, FOLD_WORDS, GpuOutput, GpuSlot, Kernel, Resident, ResidentData};
-use crate::plan::DeviceLimits;
+use crate::job::{Chunk, ChunkOut, ColumnSpec, FOLD_WORDS, GpuOutput, GpuSlot, Kernel, Resident, ResidentData};
+use crate::machine::pool::Pool;
 use crate::plan::device::{Geometry, IN_FLIGHT, Pace, first_chunk, geometry, uniform_bytes};
+use crate::plan::{ChunkRule, DeviceLimits};
 
 /// A kernel compiled for one device, and the size of dispatch that suits it.
 pub struct Compiled {
@@ -130,6 +134,11 @@ pub struct Stream<'r, 'w> {
     arena: &'r mut Arena,
     /// The largest chunk, for the growth of buffers.
     most: u64,
+    /// Chunks in flight.
+    depth: usize,
+    /// The host's threads, to fill and empty buffers with: where one chunk at a time is under way on a device that is a
+    /// program on the same processors, they have nothing else to do meanwhile.
+    helpers: Option<Arc<Pool>>,
     flights: VecDeque<Flight<'w>>,
     next_set: usize,
     /// When the device was last seen to finish something.
@@ -141,7 +150,7 @@ pub struct Stream<'r, 'w> {
 }
 
 impl<'r, 'w> Stream<'r, 'w> {
-    /// Starts a run: uploads the resident inputs. `most` is the largest chunk that will come.
+    /// Starts a run of chunks that `rule` allows: uploads the resident inputs.
     ///
     /// # Errors
     /// [`Error::Resource`](crate::error::Error::Resource) when the device is out of memory,
@@ -153,14 +162,15 @@ impl<'r, 'w> Stream<'r, 'w> {
         limits: &'r DeviceLimits,
         compiled: &'r mut Compiled,
         arena: &'r mut Arena,
-        most: u64,
+        rule: ChunkRule,
     ) -> Result<Self> {
         let begin = Instant::now();
+        let most = rule.max.min(kernel.items());
         // What this kernel may come to need beside what earlier ones left; too much of both starts afresh.
         let per_item: u64 = slot.streamed.iter().map(|s| s.bytes_per_item as u64).sum::<u64>()
-            + kernel.columns().iter().map(|c| (c.per_item * c.scalar.size()) as u64).sum::<u64>();
+            + kernel.columns().iter().map(|c| item_bytes(c) as u64).sum::<u64>();
         let resident: u64 = slot.resident.iter().map(Resident::n_bytes).sum();
-        let needed = resident.saturating_add(per_item.saturating_mul(IN_FLIGHT).saturating_mul(most));
+        let needed = resident.saturating_add(per_item.saturating_mul(IN_FLIGHT).saturating_mul(slot.in_blocks(most)));
         if arena.bytes().saturating_add(needed) > limits.max_memory {
             *arena = Arena::default();
         }
@@ -172,6 +182,8 @@ impl<'r, 'w> Stream<'r, 'w> {
             compiled,
             arena,
             most,
+            depth: rule.lanes.clamp(1, IN_FLIGHT) as usize,
+            helpers: if rule.lanes == 1 { device.host_pool() } else { None },
             flights: VecDeque::new(),
             next_set: 0,
             finished: begin,
@@ -184,14 +196,15 @@ impl<'r, 'w> Stream<'r, 'w> {
     }
 
     fn upload_resident(&mut self) -> Result<()> {
-        let Self { device, slot, arena, .. } = self;
+        let Self { device, slot, arena, helpers, .. } = self;
         arena.resident.resize_with(arena.resident.len().max(slot.resident.len()), Input::default);
         for (input, resident) in arena.resident.iter_mut().zip(&slot.resident) {
             let bytes = resident.n_bytes();
             input.write(device, resident.label, bytes, bytes, |view| match &resident.data {
                 ResidentData::Plain(bytes) => copy_padded(view, bytes),
                 ResidentData::Made { elements, bytes_per_element, fill } => {
-                    fill_pieces(view, Chunk::new(0, *elements), *bytes_per_element, 1, fill.as_ref());
+                    let cut = Cut { per_item: *bytes_per_element, grain: 1, block: 1 };
+                    fill_pieces(view, Chunk::new(0, *elements), cut, helpers.as_deref(), fill.as_ref());
                 }
             })?;
         }
@@ -209,13 +222,19 @@ impl<'r, 'w> Stream<'r, 'w> {
         Ok(())
     }
 
+    /// How many chunks may be under way.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// How many items the next chunk should have at most.
     #[must_use]
     pub fn appetite(&self) -> u64 {
         self.compiled.pace.items()
     }
 
-    /// Writes the inputs of a chunk and hands it to the device. At most [`IN_FLIGHT`] chunks may be under way.
+    /// Writes the inputs of a chunk and hands it to the device. At most [`Stream::depth`] chunks may be under way.
     ///
     /// # Errors
     /// As [`Stream::start`].
@@ -229,21 +248,23 @@ impl<'r, 'w> Stream<'r, 'w> {
     }
 
     fn launch(&mut self, part: ChunkOut<'w>) -> Result<Flight<'w>> {
-        let Self { device, kernel, slot, limits, arena, .. } = self;
+        let Self { device, kernel, slot, limits, arena, helpers, .. } = self;
         let doing = kernel.name();
         let chunk = part.chunk();
         let geometry = geometry(slot, kernel.grain(), limits, chunk.len())
             .map_err(|misfit| errors::unavailable(device.id(), format!("{doing}: {misfit}")))?;
+        let stride = slot.in_blocks(chunk.len());
         let index = self.next_set;
-        self.next_set = (index + 1) % arena.sets.len();
+        self.next_set = (index + 1) % self.depth;
         let set = &mut arena.sets[index];
 
         set.streamed.resize_with(set.streamed.len().max(slot.streamed.len()), Input::default);
         for (input, streamed) in set.streamed.iter_mut().zip(&slot.streamed) {
-            let bytes = chunk.len() * streamed.bytes_per_item as u64;
-            let most = self.most.saturating_mul(streamed.bytes_per_item as u64);
+            let bytes = stride * streamed.bytes_per_item as u64;
+            let most = slot.in_blocks(self.most).saturating_mul(streamed.bytes_per_item as u64);
+            let cut = Cut { per_item: streamed.bytes_per_item, grain: kernel.grain().max(1), block: slot.block };
             input.write(device, streamed.label, bytes, most, |view| {
-                fill_pieces(view, chunk, streamed.bytes_per_item, kernel.grain().max(1), streamed.fill.as_ref());
+                fill_pieces(view, chunk, cut, helpers.as_deref(), streamed.fill.as_ref());
             })?;
         }
         let bytes = output_bytes(*kernel, slot, chunk, geometry);
@@ -264,7 +285,7 @@ impl<'r, 'w> Stream<'r, 'w> {
             return Err(device.failed(doing, "its buffers are missing"));
         };
 
-        let mut uniform = dispatch_words(chunk, geometry).to_vec();
+        let mut uniform = dispatch_words(chunk, geometry, stride).to_vec();
         uniform.extend(&slot.params);
         uniform.resize((words / 4) as usize, 0);
 
@@ -274,15 +295,14 @@ impl<'r, 'w> Stream<'r, 'w> {
             let resident = arena.resident.iter().zip(&slot.resident);
             buffers.extend(resident.filter_map(|(input, resident)| input.binding(resident.n_bytes())));
             let streamed = set.streamed.iter().zip(&slot.streamed);
-            buffers
-                .extend(streamed.clone().filter_map(|(input, s)| input.binding(chunk.len() * s.bytes_per_item as u64)));
+            buffers.extend(streamed.clone().filter_map(|(input, s)| input.binding(stride * s.bytes_per_item as u64)));
             buffers.push((&output.kernel, bytes.next_multiple_of(4).max(4)));
             let group = self.compiled.pipeline.bind(device, &buffers);
 
             let mut encoder =
                 device.wgpu().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(doing) });
             for (input, s) in streamed {
-                input.record(&mut encoder, chunk.len() * s.bytes_per_item as u64);
+                input.record(&mut encoder, stride * s.bytes_per_item as u64);
             }
             if let GpuOutput::Shared { .. } = slot.output {
                 encoder.clear_buffer(&output.kernel, 0, Some(bytes.next_multiple_of(4)));
@@ -379,13 +399,16 @@ impl<'r, 'w> Stream<'r, 'w> {
             let view = view.map_err(|e| self.device.failed(doing, &errors::one_line(&e.to_string())))?;
             match self.slot.output {
                 GpuOutput::Columns => {
-                    let mut from = 0;
-                    let columns = flight.part.specs().len();
-                    for column in 0..columns {
-                        let to = flight.part.column_bytes(column);
-                        to.copy_from_slice(&view[from..from + to.len()]);
-                        from += to.len();
-                    }
+                    let stride = self.slot.in_blocks(flight.part.chunk().len()) as usize;
+                    let items: Vec<usize> = flight.part.specs().map(|column| item_bytes(&column)).collect();
+                    let mut left = &view[..];
+                    let columns = flight.part.columns_bytes().into_iter().zip(items);
+                    let columns = columns.map(|(to, item)| {
+                        let (column, next) = left.split_at(stride * item);
+                        left = next;
+                        (&column[..to.len()], to)
+                    });
+                    copy_columns(columns.map(|(from, to)| (to, from)).collect(), self.helpers.as_deref());
                     self.host.download += begin.elapsed().as_secs_f64();
                 }
                 GpuOutput::Partials { words } | GpuOutput::Shared { words } => {
@@ -412,21 +435,26 @@ impl<'r, 'w> Stream<'r, 'w> {
 }
 
 /// `struct Dispatch` of `shaders/common/dispatch.wgsl`.
-fn dispatch_words(chunk: Chunk, geometry: Geometry) -> [u32; 8] {
+fn dispatch_words(chunk: Chunk, geometry: Geometry, stride: u64) -> [u32; 8] {
     let split = |x: u64| [x as u32, (x >> 32) as u32];
     let ([start_lo, start_hi], [count_lo, count_hi]) = (split(chunk.start), split(chunk.len()));
     let zero = 0;
     // Both fit: the plan keeps a share and a chunk with columns below 2^32.
-    let (per_invocation, stride) = (geometry.per_invocation as u32, chunk.len() as u32);
+    let (per_invocation, stride) = (geometry.per_invocation as u32, stride as u32);
     [start_lo, start_hi, count_lo, count_hi, per_invocation, zero, geometry.invocations, stride]
+}
+
+/// Bytes of one item in a column.
+fn item_bytes(column: &ColumnSpec) -> usize {
+    column.per_item * column.scalar.size()
 }
 
 /// Bytes that the dispatch of a chunk writes.
 fn output_bytes(kernel: &dyn Kernel, slot: &GpuSlot<'_>, chunk: Chunk, geometry: Geometry) -> u64 {
     match slot.output {
         GpuOutput::Columns => {
-            let item: u64 = kernel.columns().iter().map(|c| (c.per_item * c.scalar.size()) as u64).sum();
-            chunk.len().saturating_mul(item)
+            let item: u64 = kernel.columns().iter().map(|c| item_bytes(c) as u64).sum();
+            slot.in_blocks(chunk.len()).saturating_mul(item)
         }
         GpuOutput::Partials { words } => geometry.all_groups() * u64::from(words) * 4,
         GpuOutput::Shared { words } => u64::from(words) * 4,
@@ -441,7 +469,7 @@ mod tests {
     fn the_uniform_words_stand_in_the_shader_s_order() {
         let geometry = Geometry { per_invocation: 7, invocations: 11, groups: [1, 1] };
         let chunk = Chunk::new(0x1_0000_0002, 0x1_0000_0002 + 0x3_0000_0004);
-        let words = dispatch_words(chunk, geometry);
+        let words = dispatch_words(chunk, geometry, 8);
         let text = include_str!("../../shaders/common/dispatch.wgsl");
         let body = text.split_once("struct Dispatch {").unwrap().1.split_once('}').unwrap().0;
         let fields: Vec<&str> = body.lines().filter_map(|line| Some(line.trim().split_once(':')?.0)).collect();
@@ -449,6 +477,6 @@ mod tests {
             fields,
             ["start_lo", "start_hi", "count_lo", "count_hi", "per_invocation", "zero", "invocations", "stride"]
         );
-        assert_eq!(words, [2, 1, 4, 3, 7, 0, 11, 4]);
+        assert_eq!(words, [2, 1, 4, 3, 7, 0, 11, 8]);
     }
 }

@@ -184,6 +184,7 @@ impl<F: Fn([f64; N]) -> f64 + Send + Sync, const N: usize> Kernel for Elements<'
             needs: &[],
             iterations_per_item: 1,
             max_items_per_invocation: 1,
+            block: 1,
             params: Vec::new(),
             resident: Vec::new(),
             streamed: streamed.collect(),

@@ -294,6 +294,13 @@ impl ChunkOut<'_> {
         unsafe { self.raw(index) }
     }
 
+    /// This chunk's bytes of every column.
+    #[must_use]
+    pub fn columns_bytes(&mut self) -> Vec<&mut [u8]> {
+        // SAFETY: each column is its own allocation and `&mut self` makes these the only slices of them.
+        (0..self.columns.len()).map(|index| unsafe { self.raw(index) }).collect()
+    }
+
     /// # Safety
     /// The caller must not hold another slice of the same column.
     unsafe fn raw<'s>(&self, index: usize) -> &'s mut [u8] {

@@ -63,6 +63,10 @@ pub struct GpuSlot<'k> {
     pub iterations_per_item: u64,
     /// How many items one invocation may handle (1 for a map; more for a reduction). A multiple of the grain.
     pub max_items_per_invocation: u64,
+    /// Items that lie side by side in the buffers: streamed inputs and output columns are as long as if the chunk had a
+    /// multiple of this many items, and nobody looks at what stands for those that it has not. 1 where each item stands
+    /// alone; a divisor of the grain.
+    pub block: u64,
     /// The kernel's own uniform words, after the common ones.
     pub params: Vec<u32>,
     /// Inputs that are uploaded whole.
@@ -71,6 +75,14 @@ pub struct GpuSlot<'k> {
     pub streamed: Vec<Streamed<'k>>,
     /// What it writes.
     pub output: GpuOutput,
+}
+
+impl GpuSlot<'_> {
+    /// `items` in whole blocks: what buffers are made for.
+    #[must_use]
+    pub fn in_blocks(&self, items: u64) -> u64 {
+        items.div_ceil(self.block.max(1)).saturating_mul(self.block.max(1))
+    }
 }
 
 /// An input that every chunk needs whole (node coordinates, tables, materials).
@@ -118,16 +130,16 @@ pub struct Streamed<'k> {
     pub label: &'static str,
     /// Bytes per item.
     pub bytes_per_item: usize,
-    /// Writes the bytes of a part of a chunk; the slice has exactly `part.len() * bytes_per_item` bytes. Parts start at
-    /// multiples of the kernel's grain.
+    /// Writes the bytes of a part of a chunk; the slice has `bytes_per_item` for each of its items, and for as many more
+    /// as fill the last [`GpuSlot::block`]. Parts start at multiples of the kernel's grain.
     pub fill: Fill<'k>,
 }
 
 /// What the output buffer holds after a dispatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GpuOutput {
-    /// The kernel's columns one after the other, each `chunk.len() * per_item` values (the uniform's `stride` is the
-    /// chunk's length).
+    /// The kernel's columns one after the other, each `stride * per_item` values (the uniform's `stride` is the chunk's
+    /// length in whole blocks).
     Columns,
     /// `words` u32 per workgroup, handed to [`super::Kernel::fold_gpu`].
     Partials {

@@ -9,7 +9,7 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -169,12 +169,59 @@ impl Pool {
             });
             return;
         };
+        self.step(lanes, brief, body);
+    }
+
+    /// Calls `work` once for each of `items` and returns when all calls have returned: on the calling thread and on the
+    /// workers that come. Beside another caller's step the calling thread does it alone.
+    ///
+    /// # Panics
+    /// As [`Pool::run`].
+    pub fn each<T: Send>(&self, items: Vec<T>, work: &(dyn Fn(T) + Sync)) {
+        let items = Taken::new(items);
+        let body = |_| {
+            while let Some(item) = items.take() {
+                work(item);
+            }
+        };
+        let lanes = self.threads().min(items.slots.len());
+        let inside = self.workers.current_thread_index().is_some();
+        match if inside || lanes <= 1 { None } else { self.team.take_turn() } {
+            Some(_turn) => self.step(lanes, true, &body),
+            None => body(0),
+        }
+    }
+
+    /// A step of the team, whose turn the caller has.
+    fn step(&self, lanes: usize, brief: bool, body: &(dyn Fn(usize) + Sync)) {
         let home = self.cpus.as_ref().map(|cpus| cpus[0]);
         let _guard = home.and_then(|cpu| {
             let there = brief && topology::current_cpu() == Some(cpu);
             if there { None } else { PinGuard::new(cpu) }
         });
         self.team.run(&self.workers, lanes, body);
+    }
+}
+
+/// Items that several threads take, each once.
+struct Taken<T> {
+    slots: Vec<UnsafeCell<Option<T>>>,
+    next: AtomicUsize,
+}
+
+// SAFETY: `take` gives each slot to one thread, so an item is sent to that thread and never shared.
+unsafe impl<T: Send> Sync for Taken<T> {}
+
+impl<T> Taken<T> {
+    fn new(items: Vec<T>) -> Self {
+        let slots = items.into_iter().map(|item| UnsafeCell::new(Some(item))).collect();
+        Self { slots, next: AtomicUsize::new(0) }
+    }
+
+    fn take(&self) -> Option<T> {
+        let slot = self.slots.get(self.next.fetch_add(1, Ordering::Relaxed))?;
+        // SAFETY: the counter has each value once, so no other thread touches this slot.
+        unsafe { (*slot.get()).take() }
     }
 }
 
@@ -378,6 +425,25 @@ mod tests {
             assert_eq!(pool.threads(), threads);
             drain(&pool, threads, 400, 100);
         }
+    }
+
+    #[test]
+    fn each_item_is_given_out_once_also_beside_another_step_and_inside() {
+        let pool = Pool::shared(3, false).unwrap();
+        let check = |count: usize| {
+            let mut values = vec![1_u32; count];
+            let borrowed: Vec<&mut u32> = values.iter_mut().collect();
+            pool.each(borrowed, &|value| *value *= 2);
+            assert!(values.iter().all(|value| *value == 2), "{count}");
+        };
+        for count in [0, 1, 2, 3, 1000] {
+            check(count);
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| drain(&pool, 3, 100, 50));
+            (0..100).for_each(check);
+        });
+        pool.install(|| check(100));
     }
 
     #[test]

@@ -189,7 +189,7 @@ pub fn chunk_rule(kernel: &dyn Kernel, slot: &GpuSlot<'_>, limits: &DeviceLimits
     }
     let share = share(slot, grain, limits)?;
     // The smallest chunk that may be cut: a grain, or everything when that is less.
-    let least = grain.min(kernel.items().max(1));
+    let least = slot.in_blocks(grain.min(kernel.items().max(1)));
 
     let mut max = u64::MAX;
     let mut binding = |what: &str, per_item: u64| -> Result<(), Misfit> {

@@ -98,6 +98,7 @@ impl Kernel for Map {
             needs: self.needs,
             iterations_per_item: self.iterations,
             max_items_per_invocation: 1,
+            block: 1,
             params: vec![16, 7],
             resident: vec![Resident {
                 label: "table",
@@ -203,6 +204,7 @@ impl Kernel for Count {
             needs: &[Capability::Integers],
             iterations_per_item: 11,
             max_items_per_invocation: 1 << 20,
+            block: 1,
             params: vec![self.limit],
             resident: vec![],
             streamed: vec![],

@@ -57,6 +57,7 @@ impl Kernel for Shape {
             needs: &[],
             iterations_per_item: self.iterations,
             max_items_per_invocation: self.per_invocation,
+            block: 1,
             params: vec![0; 3],
             resident: self
                 .resident

@@ -54,6 +54,7 @@ pub(super) fn slot(method: Method) -> Result<GpuSlot<'static>, String> {
         needs: &[Capability::Integers],
         iterations_per_item: 1,
         max_items_per_invocation: SHARE,
+        block: 1,
         // `struct Params` of the shader, after its `dispatch`.
         params: vec![AMOUNT as u32, 0, 0, 0],
         resident: Vec::new(),

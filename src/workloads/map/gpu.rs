@@ -44,6 +44,7 @@ pub(super) fn slot<'j>(job: &'j MapJob, single: &'j [Buffer<f32>]) -> GpuSlot<'j
         needs: &[Capability::Integers, Capability::Conversions],
         iterations_per_item: 1,
         max_items_per_invocation: 1,
+        block: 1,
         params: Vec::new(),
         resident: Vec::new(),
         streamed: used.iter().map(|v| stream(*v)).collect(),

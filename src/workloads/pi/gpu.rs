@@ -24,6 +24,7 @@ pub(super) fn slot(pi: &Pi) -> GpuSlot<'static> {
         needs: &[Capability::Integers],
         iterations_per_item: 1,
         max_items_per_invocation: SHARE,
+        block: 1,
         // `struct Params` of the shader, after its `dispatch`.
         params: vec![pi.seed as u32, (pi.seed >> 32) as u32, 0, 0],
         resident: Vec::new(),

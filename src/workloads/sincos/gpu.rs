@@ -33,6 +33,7 @@ pub(super) fn slot(model: &Model) -> GpuSlot<'_> {
         needs: &[],
         iterations_per_item: model.width * loops(model.iterations),
         max_items_per_invocation: 1,
+        block: 1,
         // `struct Params` of the shader, after its `dispatch`.
         params: vec![model.width as u32, model.iterations / UNROLLED, model.iterations % UNROLLED, 0],
         resident: Vec::new(),

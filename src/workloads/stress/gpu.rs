@@ -7,13 +7,15 @@ use super::kernel::{SolidKernel, centred};
 use super::model::NodeRow;
 use crate::formats::mesh::CellKind;
 use crate::job::{Capability, Chunk, Fill, GpuOutput, GpuSlot, Precision, Resident, ResidentData, Streamed};
-use crate::numeric::elements::Integration;
+use crate::numeric::elements::{ElementTables, Integration};
 use crate::simd::Simd;
 
 const DISPATCH: &str = include_str!("../../../shaders/common/dispatch.wgsl");
 const CORE: &str = include_str!("../../../shaders/stress.wgsl");
 const EXACT: &str = include_str!("../../../shaders/stress_exact.wgsl");
 const PAIRS: &str = include_str!("../../../shaders/stress_pairs.wgsl");
+const EACH: &str = include_str!("../../../shaders/stress_each.wgsl");
+const FOUR: &str = include_str!("../../../shaders/stress_four.wgsl");
 
 /// `64u` of the shader.
 const WORKGROUP: u32 = 64;
@@ -60,7 +62,8 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
         // Nodes twice, points and the centre times nodes, and the temperature's loop at each stress point; each loop counts
         // its end too.
         iterations_per_item: ((tables.points.len() + tables.ips + 3) * (tables.nodes + 2)) as u64,
-        max_items_per_invocation: 1,
+        max_items_per_invocation: if by_fours(tables, nodes) { 4 } else { 1 },
+        block: if gathered { cpu::BLOCK as u64 } else { 1 },
         params: only_material(kernel, double),
         resident: vec![
             Resident { label: "tables", data: plain(&values, double) },
@@ -80,6 +83,7 @@ fn source(kernel: &SolidKernel<'_>, nodes: Nodes) -> String {
     let tables = kernel.block.tables;
     let real = if kernel.precision == Precision::F64 { "f64" } else { "f32" };
     let rows = if pairs(kernel, nodes) { PAIRS } else { EXACT };
+    let invocation = if by_fours(tables, nodes) { FOUR } else { EACH };
     format!(
         "{DISPATCH}
 alias real = {real};
@@ -92,8 +96,10 @@ const THERMAL: bool = {};
 const MATERIALS: bool = {};
 const GATHERED: bool = {};
 const TURNED: bool = {};
+const BLOCK: u32 = {}u;
 {CORE}
 {rows}
+{invocation}
 @compute @workgroup_size({WORKGROUP})
 fn {}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
       @builtin(local_invocation_index) local: u32) {{
@@ -109,8 +115,14 @@ fn {}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: 
         !kernel.block.materials.is_empty(),
         nodes == Nodes::Gathered,
         pairs(kernel, nodes),
+        cpu::BLOCK,
         tables.name,
     )
+}
+
+/// Whether an invocation takes four elements.
+fn by_fours(tables: &ElementTables, nodes: Nodes) -> bool {
+    nodes == Nodes::Gathered && tables.kind == CellKind::Tet4
 }
 
 fn pairs(kernel: &SolidKernel<'_>, nodes: Nodes) -> bool {
@@ -176,11 +188,12 @@ fn split(row: &NodeRow, centre: &[f64; 6]) -> [f32; 16] {
     pair
 }
 
-/// `per_item` words of each element; 0 for an input that this kernel does without.
+/// `per_item` words of each element, 0 for an input that this kernel does without; zeros fill up the last block.
 fn words<'k>(label: &'static str, all: &'k [u32], per_item: usize) -> Streamed<'k> {
     let fill = move |chunk: Chunk, bytes: &mut [u8]| {
-        let start = chunk.start as usize * per_item;
-        bytes.copy_from_slice(bytemuck::cast_slice(&all[start..start + bytes.len() / 4]));
+        let own: &[u8] = bytemuck::cast_slice(&all[chunk.start as usize * per_item..chunk.end as usize * per_item]);
+        bytes[..own.len()].copy_from_slice(own);
+        bytes[own.len()..].fill(0);
     };
     Streamed { label, bytes_per_item: 4 * per_item, fill: Box::new(fill) }
 }

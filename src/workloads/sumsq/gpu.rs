@@ -36,6 +36,7 @@ fn slot<'k>(source: &'static str, wide: bool, params: Vec<u32>, streamed: Vec<St
         needs: &[Capability::Integers],
         iterations_per_item: 1,
         max_items_per_invocation: SHARE,
+        block: 1,
         params,
         resident: Vec::new(),
         streamed,

@@ -38,6 +38,7 @@ pub(super) fn slot<T: Value + Sync>(view: View<'_, T>) -> GpuSlot<'_> {
         needs: if T::SCALAR == Scalar::F64 { &[Capability::F64] } else { &[] },
         iterations_per_item: 1,
         max_items_per_invocation: 1,
+        block: 1,
         params: Vec::new(),
         resident: Vec::new(),
         streamed,

@@ -7,19 +7,25 @@ use crate::numeric::elements::ElementTables;
 use crate::simd::Simd;
 use crate::workloads::stress::model::{MAX_NODES, NodeRow};
 
-/// Elements of a group. The values of a group lie side by side, two of each element at a time, so that neighbouring
-/// invocations read neighbouring bytes and each reads two values at once. The last group may have fewer.
-const GROUP: usize = 4;
+/// Elements of a block. Each value of a block's elements lies side by side, as the lanes that make them have it, and so
+/// that neighbouring invocations read neighbouring bytes, several elements at once if they like.
+pub(in super::super) const BLOCK: usize = 16;
 
 /// Values of one element: dx dy dz du dv dw of each node but the first, then, with `thermal`, the temperature of each
-/// node. Always an even number.
+/// node.
 pub(in super::super) fn values(tables: &ElementTables, thermal: bool) -> usize {
-    6 * (tables.nodes - 1) + if thermal { tables.nodes.next_multiple_of(2) } else { 0 }
+    6 * (tables.nodes - 1) + if thermal { tables.nodes } else { 0 }
+}
+
+/// Where value `v` of `element` stands among `values` of each.
+fn place(element: usize, values: usize, v: usize) -> usize {
+    (element / BLOCK * values + v) * BLOCK + element % BLOCK
 }
 
 type RealOf<M> = <<M as Mode>::Vector as Lanes>::Real;
 
-/// `name(simd, task, into)` fills `into`, [`values`] for each element of `task`, compiled for each SIMD level.
+/// `name(simd, task, into)` fills `into`, [`values`] for each element of `task` in whole blocks, compiled for each SIMD
+/// level. What fills up the last block means nothing.
 macro_rules! gathered {
     ($(#[$meta:meta])* $name:ident, $node:ty, $real:ty, $mode:ident, $vector:ident) => {
         $(#[$meta])*
@@ -61,48 +67,39 @@ gathered!(
     gather_f32, [f32; 8], f32, Single, F32
 );
 
-/// All elements: whole vectors, the rest, temperatures.
+/// All elements: whole vectors, the rest filled up to one, temperatures.
 #[inline(always)]
 fn fill<M: Mode>(task: &Task<'_, M::Node>, into: &mut [RealOf<M>]) {
-    let (width, values) = (M::Vector::W, values(task.tables, task.thermal));
-    let (whole, rest) = task.split(width);
-    walk::<M>(&whole, values, into);
+    let (whole, rest) = task.split(M::Vector::W);
+    walk::<M>(&whole, 0, into);
     if let Some(rest) = rest {
-        let padded = Task { connectivity: &rest.connectivity, ..rest.task };
-        let mut all = vec![RealOf::<M>::default(); width * values];
-        walk::<M>(&padded, values, &mut all);
-        for (group, own) in into[rest.start * values..].chunks_mut(GROUP * values).enumerate() {
-            let pairs = all[group * GROUP * values..].chunks_exact(2 * GROUP);
-            let own_width = own.len() / values;
-            for (own, pair) in own.chunks_exact_mut(2 * own_width).zip(pairs) {
-                own.copy_from_slice(&pair[..2 * own_width]);
-            }
-        }
+        walk::<M>(&Task { connectivity: &rest.connectivity, ..rest.task }, rest.start, into);
     }
     if task.thermal {
-        temperatures(task, values, into);
+        temperatures(task, into);
     }
 }
 
-/// The differences of a whole number of vectors of elements. As in the cpu's own walk the gather runs one vector ahead.
+/// The differences of a whole number of vectors of elements, the first of which is element `start` of `into`.
 #[inline(always)]
-fn walk<M: Mode>(task: &Task<'_, M::Node>, values: usize, into: &mut [RealOf<M>]) {
+fn walk<M: Mode>(task: &Task<'_, M::Node>, start: usize, into: &mut [RealOf<M>]) {
     // A constant for the commonest element, so that its loops unroll.
     if task.tables.nodes == 4 {
-        walk_nodes::<M>(task, 4, values, into)
+        walk_nodes::<M>(task, 4, start, into)
     } else {
-        walk_nodes::<M>(task, task.tables.nodes, values, into)
+        walk_nodes::<M>(task, task.tables.nodes, start, into)
     }
 }
 
+/// As in the cpu's own walk the gather runs one vector ahead.
 #[inline(always)]
-fn walk_nodes<M: Mode>(task: &Task<'_, M::Node>, nodes: usize, values: usize, into: &mut [RealOf<M>]) {
+fn walk_nodes<M: Mode>(task: &Task<'_, M::Node>, nodes: usize, start: usize, into: &mut [RealOf<M>]) {
     let width = M::Vector::W;
+    let values = values(task.tables, task.thermal);
     let centre: Vec<[RealOf<M>; 3]> = task.tables.centre.iter().map(|row| row.map(Real::from_f64)).collect();
     let mut wide = [[[M::Wide::zero(); 6]; MAX_NODES]; 2];
     let mut narrow = [[M::Vector::zero(); 6]; MAX_NODES];
     let mut cells = task.connectivity.chunks_exact(width * nodes);
-    let mut targets = into.chunks_exact_mut(width * values);
     for step in 0..=cells.len() {
         if let Some(ahead) = task.connectivity.get((step + AHEAD) * width * nodes..) {
             prefetch(task.nodes, &ahead[..ahead.len().min(width * nodes)]);
@@ -113,42 +110,22 @@ fn walk_nodes<M: Mode>(task: &Task<'_, M::Node>, nodes: usize, values: usize, in
         if step == 0 {
             continue;
         }
-        let Some(target) = targets.next() else { break };
         let differences = M::narrow(&wide[(step - 1) % 2][..nodes], &centre, &mut narrow[..nodes]);
-        for (group, target) in target.chunks_exact_mut(GROUP * values).enumerate() {
-            for (difference, target) in differences[1..].iter().zip(target.chunks_exact_mut(6 * GROUP)) {
-                for (pair, target) in difference.chunks_exact(2).zip(target.chunks_exact_mut(2 * GROUP)) {
-                    interleave(
-                        &pair[0].lanes()[GROUP * group..][..GROUP],
-                        &pair[1].lanes()[GROUP * group..][..GROUP],
-                        target,
-                    );
-                }
+        let first = place(start + (step - 1) * width, values, 0);
+        for (difference, into) in differences[1..].iter().zip(into[first..].chunks_mut(6 * BLOCK)) {
+            for (lanes, into) in difference.iter().zip(into.chunks_mut(BLOCK)) {
+                into[..width].copy_from_slice(lanes.lanes());
             }
         }
     }
 }
 
-/// `a[0] b[0] a[1] b[1] ...`
-#[inline(always)]
-fn interleave<T: Copy>(a: &[T], b: &[T], into: &mut [T]) {
-    for (into, (a, b)) in into.chunks_exact_mut(2).zip(a.iter().zip(b)) {
-        into[0] = *a;
-        into[1] = *b;
-    }
-}
-
 /// The nodes' temperatures, behind the differences.
-fn temperatures<Node, T: Real>(task: &Task<'_, Node>, values: usize, into: &mut [T]) {
-    let nodes = task.tables.nodes;
-    for (group, into) in into.chunks_mut(GROUP * values).enumerate() {
-        let width = into.len() / values;
-        for (element, points) in task.connectivity[group * GROUP * nodes..].chunks_exact(nodes).take(width).enumerate()
-        {
-            for (a, point) in points.iter().enumerate() {
-                let pair = 3 * (nodes - 1) + a / 2;
-                into[2 * (pair * width + element) + a % 2] = T::from_f64(task.rows[*point as usize][6]);
-            }
+fn temperatures<Node, T: Real>(task: &Task<'_, Node>, into: &mut [T]) {
+    let (nodes, values) = (task.tables.nodes, values(task.tables, task.thermal));
+    for (element, points) in task.connectivity.chunks_exact(nodes).enumerate() {
+        for (a, point) in points.iter().enumerate() {
+            into[place(element, values, 6 * (nodes - 1) + a)] = T::from_f64(task.rows[*point as usize][6]);
         }
     }
 }
@@ -175,7 +152,6 @@ mod tests {
         let mut all: Vec<f64> = rows[1..].iter().flat_map(|row| (0..6).map(|c| row[c] - rows[0][c])).collect();
         if task.thermal {
             all.extend(rows.iter().map(|row| row[6]));
-            all.resize(all.len().next_multiple_of(2), 0.0);
         }
         all
     }
@@ -207,15 +183,15 @@ mod tests {
                 let exact = task(tables, thermal, &connectivity, &rows, &rows);
                 let rounded = task(tables, thermal, &connectivity, &rows, &single);
                 for simd in Simd::available() {
+                    let all = count.next_multiple_of(BLOCK) * n;
                     let (mut double, mut mixed, mut f32s) =
-                        (vec![0.0_f64; count * n], vec![0.0_f32; count * n], vec![0.0_f32; count * n]);
+                        (vec![0.0_f64; all], vec![0.0_f32; all], vec![0.0_f32; all]);
                     gather_f64(simd, &exact, &mut double);
                     gather_mixed(simd, &exact, &mut mixed);
                     gather_f32(simd, &rounded, &mut f32s);
                     for element in 0..count {
-                        let first = element / GROUP * GROUP;
-                        let width = GROUP.min(count - first);
-                        let at = |v: usize| first * n + 2 * (v / 2 * width + element - first) + v % 2;
+                        // Block by block, value by value, element by element.
+                        let at = |v: usize| element / 16 * 16 * n + 16 * v + element % 16;
                         let want = plain(&exact, element);
                         let got: Vec<f64> = (0..n).map(|v| f64::from(mixed[at(v)])).collect();
                         for v in 0..n {

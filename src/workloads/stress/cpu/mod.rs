@@ -22,7 +22,7 @@ mod vector;
 mod write;
 
 use self::core::Material;
-pub(super) use gathered::{gather_f32, gather_f64, gather_mixed, values as gathered_values};
+pub(super) use gathered::{BLOCK, gather_f32, gather_f64, gather_mixed, values as gathered_values};
 use stage::{Double, Mixed, Mode, Single, gather};
 use vector::{Lanes, Real, Vector, portable};
 use write::{Direct, Sink, Staged, aligned, flush};
