@@ -11,7 +11,7 @@
 //! the result does not depend on the number of threads.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use faer::dyn_stack::MemBuffer;
 use faer::linalg::matmul::matmul;
@@ -89,6 +89,19 @@ struct Front<'a> {
     done: Vec<AtomicUsize>,
     /// The first column without a positive pivot.
     failed: AtomicUsize,
+    /// Whether a thread has left its tile undone, in a panic.
+    abandoned: AtomicBool,
+}
+
+/// Tells those who wait for a tile that it will never be done.
+struct Abandon<'f>(&'f AtomicBool);
+
+impl Drop for Abandon<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Eliminates the columns of a front and writes the lower triangle of `update := -L21 L21'`, on the rayon pool it is called
@@ -113,6 +126,7 @@ pub(in crate::sparse) fn eliminate_parallel(front: MatMut<'_, f64>, update: MatM
         next: AtomicUsize::new(0),
         done: rows.iter().map(|_| AtomicUsize::new(0)).collect(),
         failed: AtomicUsize::new(usize::MAX),
+        abandoned: AtomicBool::new(false),
         rows,
     };
     rayon::scope(|scope| {
@@ -128,8 +142,10 @@ pub(in crate::sparse) fn eliminate_parallel(front: MatMut<'_, f64>, update: MatM
 }
 
 impl Front<'_> {
-    /// Does tiles until none is left. Nobody waits for ever: the first tile in the list that is not done waits for none.
+    /// Does tiles until none is left. Nobody waits for ever: the first tile in the list that is not done waits for none, and
+    /// a panic in one thread ends all.
     fn work(&self, size: usize) {
+        let _guard = Abandon(&self.abandoned);
         let mut memory = MemBuffer::new(scratch(size));
         while let Some((row, column)) = self.tiles.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let (row, column) = (*row as usize, *column as usize);
@@ -147,7 +163,12 @@ impl Front<'_> {
         let mut looks = 0;
         while self.done[row].load(Ordering::Acquire) < count {
             looks += 1;
-            if looks < LOOKS { spin_loop() } else { std::thread::yield_now() }
+            if looks < LOOKS {
+                spin_loop();
+            } else {
+                assert!(!self.abandoned.load(Ordering::Relaxed), "another thread of this front has panicked");
+                std::thread::yield_now();
+            }
         }
     }
 

@@ -13,8 +13,7 @@ use crate::job::{Answer, Check, Host, Input, Job, Output, Precision, Step};
 use crate::machine::pool::Pool;
 use crate::sparse::{Analysis, Factor, Method, Ordering, Storage};
 
-/// Bytes of X from which on its memory is new in each run. New pages take 0.3 s a GiB: 2 % of a run of this size in three
-/// dimensions, and more of a smaller one.
+/// Bytes of X from which on its memory is new in each run: of a smaller one keeping the pages is worth more than the room.
 const LARGE: u64 = 512 << 20;
 
 /// What was asked for besides the reduced matrices.

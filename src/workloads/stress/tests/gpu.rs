@@ -111,6 +111,41 @@ fn shaders_stay_in_the_bound_for_every_element_with_anisotropy_and_temperature()
     }
 }
 
+/// Elements go by fours and by sixteens on the device, chunks by what a cache holds: neither divides the model.
+#[test]
+fn the_last_elements_of_the_last_chunk_are_right_too() {
+    let Some(adapter) = adapter_or_skip() else { return };
+    let job = generated(CellKind::Tet4, Integration::Full, 70_003);
+    let precisions: &[Precision] = match adapter.features.contains(&"f64") {
+        true => &[Precision::F64, Precision::Mixed, Precision::F32],
+        false => &[Precision::Mixed, Precision::F32],
+    };
+    let reference = run(&job, Precision::F64, Code::Seq);
+    let mut gpu = Gpu::open(&options(), None).unwrap();
+    for &precision in precisions {
+        // The kernel as a run has it: on a software adapter in several chunks, filled and emptied by all threads.
+        let kernel = &SolidKernel::for_model(&job.model, precision).unwrap()[0];
+        let mut output = Output::for_kernel(kernel).unwrap();
+        let rule = gpu.chunks(kernel).unwrap();
+        let trace = run_step(kernel, rule, &mut gpu, &mut output, &Control::default()).unwrap();
+        let streams = adapter.software && precision == Precision::Mixed;
+        assert!(!streams || trace.chunks > 1, "{precision:?}: {} chunks", trace.chunks);
+        let mut bound = vec![0.0; 7];
+        for item in (0..kernel.items()).step_by(211).chain(kernel.items() - 67..kernel.items()) {
+            kernel.bound(item, &mut bound);
+            let values = reference[0].item_values(item).into_iter().zip(output.item_values(item));
+            for (v, (want, got)) in values.enumerate() {
+                let deviation = (want - got).abs();
+                assert!(
+                    deviation <= bound[v],
+                    "{precision:?} item {item} value {v}: {got} for {want}, bound {}",
+                    bound[v]
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn shaders_agree_with_calculix() {
     let Some(adapter) = adapter_or_skip() else { return };
