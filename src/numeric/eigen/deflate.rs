@@ -2,7 +2,7 @@
 //! be mostly roundoff. A singular `M` has infinite eigenvalues; they are told apart from the finite ones.
 //!
 //! A symmetric pencil with positive semidefinite `M` keeps real eigenvalues: motions without mass are condensed
-//! ([`semidefinite`]); where some mass is tiny instead of zero, the turned pencil `M x = theta (K + s M) x`,
+//! (`semidefinite`); where some mass is tiny instead of zero, the turned pencil `M x = theta (K + s M) x`,
 //! `lambda = 1 / theta - s`, is solved by Cholesky.
 //!
 //! Any other pencil is made smaller by orthogonal transformations until its `M` has full rank (the staircase of Van Dooren,
