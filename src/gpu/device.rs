@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::adapters::{self, AdapterKind, AdapterReport, Found};
-use super::errors;
+use super::{errors, software};
 use crate::config::BackendOptions;
 use crate::error::{Error, Result};
 use crate::machine::pool::Pool;
@@ -127,6 +127,9 @@ impl Device {
             .map_err(refused)?
             .map_err(|e| refused(errors::one_line(&e.to_string())))?;
 
+        if report.software && options.pin {
+            software::spread();
+        }
         let lost = Arc::new(Mutex::new(None));
         let sink = Arc::clone(&lost);
         device.set_device_lost_callback(move |reason, text| {

@@ -15,6 +15,7 @@ pub mod missing;
 pub mod pipeline;
 pub mod reach;
 pub mod selftest;
+mod software;
 pub mod stream;
 #[doc(hidden)]
 pub mod testing;

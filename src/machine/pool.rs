@@ -169,11 +169,12 @@ impl Pool {
             });
             return;
         };
-        self.step(lanes, brief, body);
+        self.step(lanes, brief, true, body);
     }
 
     /// Calls `work` once for each of `items` and returns when all calls have returned: on the calling thread and on the
-    /// workers that come. Beside another caller's step the calling thread does it alone.
+    /// workers that come. Beside another caller's step the calling thread does it alone. Afterwards the workers leave
+    /// their CPUs to others at once: this is for the host's part of what a software adapter does on the same ones.
     ///
     /// # Panics
     /// As [`Pool::run`].
@@ -187,19 +188,19 @@ impl Pool {
         let lanes = self.threads().min(items.slots.len());
         let inside = self.workers.current_thread_index().is_some();
         match if inside || lanes <= 1 { None } else { self.team.take_turn() } {
-            Some(_turn) => self.step(lanes, true, &body),
+            Some(_turn) => self.step(lanes, true, false, &body),
             None => body(0),
         }
     }
 
-    /// A step of the team, whose turn the caller has.
-    fn step(&self, lanes: usize, brief: bool, body: &(dyn Fn(usize) + Sync)) {
+    /// A step of the team, whose turn the caller has; `linger`: whether the next one is to be expected soon.
+    fn step(&self, lanes: usize, brief: bool, linger: bool, body: &(dyn Fn(usize) + Sync)) {
         let home = self.cpus.as_ref().map(|cpus| cpus[0]);
         let _guard = home.and_then(|cpu| {
             let there = brief && topology::current_cpu() == Some(cpu);
             if there { None } else { PinGuard::new(cpu) }
         });
-        self.team.run(&self.workers, lanes, body);
+        self.team.run(&self.workers, lanes, linger, body);
     }
 }
 
@@ -247,6 +248,8 @@ unsafe impl Send for Team {}
 #[derive(Clone)]
 struct TeamStep {
     lanes: usize,
+    /// Whether workers look out for a next step.
+    linger: bool,
     body: *const (dyn Fn(usize) + Sync),
     caller: Thread,
     panic: Arc<Mutex<Option<Box<dyn Any + Send>>>>,
@@ -283,13 +286,13 @@ impl Team {
     }
 
     /// The caller's side; it holds `turn`.
-    fn run(self: &Arc<Self>, workers: &rayon::ThreadPool, lanes: usize, body: &(dyn Fn(usize) + Sync)) {
+    fn run(self: &Arc<Self>, workers: &rayon::ThreadPool, lanes: usize, linger: bool, body: &(dyn Fn(usize) + Sync)) {
         let panic = Arc::new(Mutex::new(None));
         // SAFETY: only the lifetime changes. The pointer is used by workers inside the step alone, and this function
         // does not return before the last of them has left.
         let body_ptr =
             unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync + 'static)>(body) };
-        let step = TeamStep { lanes, body: body_ptr, caller: std::thread::current(), panic: panic.clone() };
+        let step = TeamStep { lanes, linger, body: body_ptr, caller: std::thread::current(), panic: panic.clone() };
         // SAFETY: this thread holds `turn` and the last step ended with nobody inside, so nobody reads.
         unsafe { *self.step.get() = Some(step) };
         let number = (self.state.load(Ordering::Relaxed) >> 32) + 1;
@@ -329,7 +332,7 @@ impl Team {
         }
     }
 
-    /// A worker's side: takes part in steps until none has come for [`LINGER`].
+    /// A worker's side: takes part in steps until none has come for [`LINGER`], or one was the last for now.
     fn attend(&self, worker: usize) {
         let seat = &self.seats[worker];
         if seat.compare_exchange(CALLED, HERE, Ordering::SeqCst, Ordering::Relaxed).is_err() {
@@ -356,7 +359,9 @@ impl Team {
             if state & OPEN != 0 && state >> 32 != *last {
                 if self.state.compare_exchange(state, state + 1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                     *last = state >> 32;
-                    self.take_part(worker);
+                    if !self.take_part(worker) {
+                        return;
+                    }
                     since = Instant::now();
                 }
                 continue;
@@ -373,8 +378,8 @@ impl Team {
         }
     }
 
-    /// One step, joined.
-    fn take_part(&self, worker: usize) {
+    /// One step, joined. Whether to look out for the next one.
+    fn take_part(&self, worker: usize) -> bool {
         // SAFETY: this worker is inside, so the caller does not write; the join's acquire made its write visible.
         let step = unsafe { (*self.step.get()).clone() }.expect("a step is open while somebody is inside");
         if worker < step.lanes {
@@ -388,6 +393,7 @@ impl Team {
         if before & INSIDE == 1 && before & WAITING != 0 {
             step.caller.unpark();
         }
+        step.linger
     }
 }
 

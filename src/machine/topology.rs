@@ -55,6 +55,27 @@ fn first_sibling(cpu: usize) -> usize {
     list.split([',', '-']).next().and_then(|first| first.trim().parse().ok()).unwrap_or(cpu)
 }
 
+/// Ties a thread of this process, named by the system's number, to `cpu`. `false` when the system refused.
+pub fn pin_thread(thread: u32, cpu: usize) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a cpu_set_t is an array of integers, for which zero is a value.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        if cpu >= 8 * size_of_val(&set) {
+            return false;
+        }
+        // SAFETY: the CPU lies inside the set.
+        unsafe { libc::CPU_SET(cpu, &mut set) };
+        // SAFETY: the pointer is to a live cpu_set_t of the size that is passed.
+        unsafe { libc::sched_setaffinity(thread.cast_signed(), size_of_val(&set), &raw const set) == 0 }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (thread, cpu);
+        false
+    }
+}
+
 /// Ties the calling thread to `cpu` for good. `false` when the system refused; the thread then runs where it likes.
 pub fn pin(cpu: usize) -> bool {
     core_affinity::set_for_current(core_affinity::CoreId { id: cpu })
