@@ -250,7 +250,7 @@ impl Backend for Gpu {
 
 /// Bytes of a chunk's streamed inputs on a software adapter: what the host writes is then still in the caches when the
 /// same cores read it.
-const CACHED: u64 = 2 << 20;
+const CACHED: u64 = 4 << 20;
 
 struct GpuLane<'r, 'w> {
     stream: Stream<'r, 'w>,
