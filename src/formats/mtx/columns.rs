@@ -19,11 +19,13 @@ pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Stora
     let entries: usize = parts.iter().map(Part::len).sum();
     // Each task counts all columns: not more of them than the entries are worth.
     let tasks = rayon::current_num_threads().min(entries / columns.max(1)).max(1);
-    let tasks: Vec<&[Part]> = share_out(&parts, tasks);
+    let tasks = share_out(parts, tasks);
     let mut counts: Vec<Vec<usize>> =
         tasks.iter().map(|_| zeroed(columns, "the column starts")).collect::<Result<_>>()?;
     counts.par_iter_mut().zip(&tasks).for_each(|(counts, parts)| {
-        each(parts, storage, |column, _, _| counts[column as usize] += 1);
+        for part in parts {
+            part.count(storage, counts);
+        }
     });
     // Counts become the places where each task's entries of a column begin.
     let mut starts = zeroed::<usize>(columns + 1, "the column starts")?;
@@ -38,21 +40,14 @@ pub(crate) fn from_parts(shape: (usize, usize), parts: Vec<Part>, storage: Stora
     let mut indices = reserve::<u32>(total, "the matrix")?;
     let mut data = reserve::<f64>(total, "the matrix")?;
     let places = Places(indices.as_mut_ptr(), data.as_mut_ptr());
-    counts.into_par_iter().zip(&tasks).for_each(|(mut next, parts)| {
-        let places = &places;
-        each(parts, storage, |column, row, value| {
-            let place = &mut next[column as usize];
+    counts.into_par_iter().zip(tasks).for_each(|(mut next, parts)| {
+        // Each part leaves its memory as soon as its entries are in place.
+        for part in parts {
             // SAFETY: the walk is the one that counted: each place below `total` is written once, by one task, and the
             // arrays have room for `total` entries.
-            unsafe {
-                places.0.add(*place).write(row);
-                places.1.add(*place).write(value);
-            }
-            *place += 1;
-        });
+            unsafe { part.scatter(storage, &mut next, &places) };
+        }
     });
-    drop(tasks);
-    drop(parts);
     // SAFETY: all `total` entries were written.
     unsafe {
         indices.set_len(total);
@@ -74,35 +69,75 @@ struct Places(*mut u32, *mut f64);
 // SAFETY: every place is written by one task, and nothing is read before all are done.
 unsafe impl Sync for Places {}
 
-/// Runs of parts with about the same number of entries, at most `tasks`.
-fn share_out(parts: &[Part], tasks: usize) -> Vec<&[Part]> {
-    let entries: usize = parts.iter().map(Part::len).sum();
-    let mut shares = Vec::new();
-    let (mut rest, mut before) = (parts, 0);
-    for task in 1..=tasks {
-        let target = if task == tasks { usize::MAX } else { entries / tasks * task };
-        let mut length = 0;
-        while length < rest.len() && before < target {
-            before += rest[length].len();
-            length += 1;
+impl Places {
+    /// # Safety
+    /// The arrays have room for an entry at `place`, and nobody else uses it.
+    #[inline(always)]
+    unsafe fn write(&self, place: usize, row: u32, value: f64) {
+        // SAFETY: by the caller's contract.
+        unsafe {
+            self.0.add(place).write(row);
+            self.1.add(place).write(value);
         }
-        let (share, others) = rest.split_at(length);
-        shares.push(share);
-        rest = others;
+    }
+}
+
+/// Runs of parts with about the same number of entries, at most `tasks`.
+fn share_out(parts: Vec<Part>, tasks: usize) -> Vec<Vec<Part>> {
+    let entries: usize = parts.iter().map(Part::len).sum();
+    let mut shares: Vec<Vec<Part>> = (0..tasks).map(|_| Vec::new()).collect();
+    let (mut task, mut before) = (0, 0);
+    for part in parts {
+        while task + 1 < tasks && before >= entries / tasks * (task + 1) {
+            task += 1;
+        }
+        before += part.len();
+        shares[task].push(part);
     }
     shares
 }
 
-/// Calls `take(column, row, value)` for every entry of the whole matrix, in file order.
-#[inline(always)]
-fn each(parts: &[Part], storage: Storage, mut take: impl FnMut(u32, u32, f64)) {
-    for part in parts {
-        for (place, value) in part.places.iter().zip(&part.values) {
-            let [row, column] = *place;
-            take(column, row, *value);
+impl Part {
+    /// Its entries in file order: row, column, value.
+    fn entries(&self) -> impl Iterator<Item = (u32, u32, f64)> {
+        self.places.iter().zip(&self.values).map(|([row, column], value)| (*row, *column, *value))
+    }
+
+    /// Adds the entries of each column, the other triangle's too.
+    fn count(&self, storage: Storage, counts: &mut [usize]) {
+        for (row, column, _) in self.entries() {
+            counts[column as usize] += 1;
             if storage != Storage::General && row != column {
-                take(row, column, if storage == Storage::SkewSymmetric { -*value } else { *value });
+                counts[row as usize] += 1;
             }
+        }
+    }
+
+    /// Writes the entries to the places that are `next` in their columns, the other triangle's too.
+    ///
+    /// # Safety
+    /// The arrays behind `places` have room there, and nobody else uses it.
+    unsafe fn scatter(&self, storage: Storage, next: &mut [usize], places: &Places) {
+        // Most files come column by column: the place in the last one is at hand, and not a store and a load away.
+        let (mut last, mut place) = (0, next.first().copied().unwrap_or(0));
+        for (row, column, value) in self.entries() {
+            if column != last {
+                next[last as usize] = place;
+                (last, place) = (column, next[column as usize]);
+            }
+            // SAFETY: by the caller's contract.
+            unsafe { places.write(place, row, value) };
+            place += 1;
+            if storage != Storage::General && row != column {
+                let place = &mut next[row as usize];
+                let value = if storage == Storage::SkewSymmetric { -value } else { value };
+                // SAFETY: by the caller's contract.
+                unsafe { places.write(*place, column, value) };
+                *place += 1;
+            }
+        }
+        if let Some(next) = next.get_mut(last as usize) {
+            *next = place;
         }
     }
 }

@@ -40,13 +40,33 @@ const fn fives() -> [u128; 2 * MOST as usize + 1] {
 }
 
 /// `mantissa * 10^exponent`, correctly rounded, by one 64 x 128 bit product; `None` where that does not decide the
-/// rounding, or the value is no normal number. The method is Eisel's and Lemire's ("Number parsing at a gigabyte per
+/// rounding, or the exponent is beyond [`MOST`]. The method is Eisel's and Lemire's ("Number parsing at a gigabyte per
 /// second", 2021).
 #[inline(always)]
 pub(super) fn scale(mantissa: u64, exponent: i64) -> Option<f64> {
     if mantissa == 0 {
         return Some(0.0);
     }
+    let five = FIVES.get(usize::try_from(exponent + MOST).ok()?)?;
+    let zeros = mantissa.leading_zeros();
+    let product = u128::from(mantissa << zeros) * (five >> 64);
+    let (high, low) = ((product >> 64) as u64, product as u64);
+    // Where the low half of the factor could carry into the bits that decide, and what lies exactly between two numbers.
+    if high & 0x1ff == 0x1ff || low.wrapping_add(1) <= 2 {
+        return scale_exactly(mantissa, exponent);
+    }
+    let upper = high >> 63;
+    let bits = high >> (upper + 9);
+    // Half, rounded up: 53 bits, or 2^53, whose carry goes where it belongs. No exponent here leaves the normal numbers.
+    let bits = bits - (bits >> 1);
+    let power = ((exponent * 217_706) >> 16) + 62 + upper as i64 - i64::from(zeros) + 1023;
+    Some(f64::from_bits(((power as u64) << 52).wrapping_add(bits)))
+}
+
+/// [`scale`] in the few cases that need a second look.
+#[cold]
+#[inline(never)]
+fn scale_exactly(mantissa: u64, exponent: i64) -> Option<f64> {
     let five = *FIVES.get(usize::try_from(exponent + MOST).ok()?)?;
     let zeros = mantissa.leading_zeros();
     let w = u128::from(mantissa << zeros);
@@ -71,7 +91,7 @@ pub(super) fn scale(mantissa: u64, exponent: i64) -> Option<f64> {
         bits = 1 << 52;
         power += 1;
     }
-    (1..0x7ff).contains(&power).then(|| f64::from_bits((power as u64) << 52 | bits & !(1 << 52)))
+    Some(f64::from_bits((power as u64) << 52 | bits & !(1 << 52)))
 }
 
 const TENS: [u64; 9] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
@@ -91,7 +111,7 @@ fn digits(text: &[u8], at: usize) -> Option<(u64, usize)> {
 
 /// The number of eight digits, a byte each, the first one lowest.
 #[inline(always)]
-pub(super) fn eight_digits(x: u64) -> u64 {
+fn eight_digits(x: u64) -> u64 {
     let x = x.wrapping_mul(10).wrapping_add(x >> 8);
     let low = (x & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
     let high = ((x >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);

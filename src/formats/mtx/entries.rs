@@ -51,7 +51,7 @@ enum Wrong {
         at: usize,
         why: String,
     },
-    Memory(Error),
+    Else(Error),
 }
 
 /// All entries of the file from byte `start` on, in file order. Lines are blank, comments (`%`), or entries.
@@ -70,47 +70,69 @@ pub(crate) fn parse_entries(source: &Source, start: usize, layout: Layout) -> Re
         ranges.push(at..end);
         at = end;
     }
-    let parsed: Vec<Result<Part, Wrong>> = ranges
-        .into_par_iter()
-        .map(|range| {
-            let part = part(bytes, range.clone(), layout);
-            source.forget(range);
-            part
-        })
-        .collect();
+    let parsed: Vec<Result<Part, Wrong>> = ranges.into_par_iter().map(|range| part(source, range, layout)).collect();
     let line = |at: usize| Place::Line(memchr::memchr_iter(b'\n', &bytes[..at]).count() as u64 + 1);
     parsed.into_iter().collect::<Result<_, Wrong>>().map_err(|wrong| match wrong {
         Wrong::Line { at, why } => source.error(line(at), why),
-        Wrong::Memory(error) => error,
+        Wrong::Else(error) => error,
     })
 }
 
-fn part(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
+fn part(source: &Source, range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
+    let mut part = Part { start: range.start, ..Part::default() };
+    let mut buffer = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let piece = source.piece(at..range.end, &mut buffer).map_err(Wrong::Else)?;
+        let lines = match memchr::memrchr(b'\n', piece) {
+            _ if piece.len() == range.end - at => piece,
+            Some(last) => &piece[..=last],
+            // A line longer than the piece.
+            None => {
+                let rest = &source.bytes()[at..range.end];
+                &rest[..memchr::memchr(b'\n', rest).map_or(rest.len(), |n| n + 1)]
+            }
+        };
+        read(lines, at..range.end, layout, &mut part)?;
+        at += lines.len();
+    }
+    Ok(part)
+}
+
+/// Reads `lines`, the first of those at the bytes `of` the file.
+fn read(lines: &[u8], of: Range<usize>, layout: Layout, part: &mut Part) -> Result<(), Wrong> {
     #[cfg(target_arch = "x86_64")]
     {
-        #[target_feature(enable = "avx2,bmi1,bmi2")]
-        fn part_avx2(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
-            part_body::<true>(bytes, range, layout)
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+        fn read_avx2(lines: &[u8], of: Range<usize>, layout: Layout, part: &mut Part) -> Result<(), Wrong> {
+            read_body::<true>(lines, of, layout, part)
         }
         if layout.field != Field::Pattern && super::line::available() {
             // SAFETY: the processor has the features.
-            return unsafe { part_avx2(bytes, range, layout) };
+            return unsafe { read_avx2(lines, of, layout, part) };
         }
     }
-    part_body::<false>(bytes, range, layout)
+    read_body::<false>(lines, of, layout, part)
 }
 
-/// Reads a part, `AVX2` with [`super::line::entry`] first.
+/// [`read`], `AVX2` with [`super::line::entry`] first.
 #[inline(always)]
-fn part_body<const AVX2: bool>(bytes: &[u8], range: Range<usize>, layout: Layout) -> Result<Part, Wrong> {
-    let mut part = Part { start: range.start, ..Part::default() };
-    let mut at = range.start;
-    while at < range.end {
-        let (row, column, value, end) = match usual::<AVX2>(bytes, at, layout.field) {
+fn read_body<const AVX2: bool>(lines: &[u8], of: Range<usize>, layout: Layout, part: &mut Part) -> Result<(), Wrong> {
+    // The shortest entry is `1 1` and a line end: from here on no entry has to look whether there is room.
+    let most = lines.len() / 4 + 1;
+    if part.places.capacity().min(part.values.capacity()) - part.len() < most {
+        grow(part, lines, of.len()).map_err(Wrong::Else)?;
+    }
+    let (places, values) = (part.places.as_mut_ptr(), part.values.as_mut_ptr());
+    let mut length = part.len();
+    let least = least_below(layout.storage);
+    let mut at = 0;
+    while at < lines.len() {
+        let (row, column, value, end) = match usual::<AVX2>(lines, at, layout.field) {
             Some(entry) => entry,
             None => {
-                let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |n| at + n + 1);
-                match slow(&bytes[at..end], layout).map_err(|why| Wrong::Line { at, why })? {
+                let end = memchr::memchr(b'\n', &lines[at..]).map_or(lines.len(), |n| at + n + 1);
+                match slow(&lines[at..end], layout).map_err(|why| Wrong::Line { at: of.start + at, why })? {
                     Some((row, column, value)) => (row, column, value, end),
                     None => {
                         at = end;
@@ -121,28 +143,36 @@ fn part_body<const AVX2: bool>(bytes: &[u8], range: Range<usize>, layout: Layout
         };
         // Counted from 1: zero wraps around and is refused as too large.
         let place = [row.wrapping_sub(1), column.wrapping_sub(1)];
-        if place[0] >= layout.rows as u64 || place[1] >= layout.columns as u64 || !in_storage(place, layout.storage) {
-            return Err(Wrong::Line { at, why: refuse(row, column, layout) });
+        let below = place[0].wrapping_sub(place[1]) as i64;
+        if place[0] >= layout.rows as u64 || place[1] >= layout.columns as u64 || below < least {
+            return Err(Wrong::Line { at: of.start + at, why: refuse(row, column, layout) });
         }
-        if part.values.len() == part.values.capacity() || part.places.len() == part.places.capacity() {
-            grow(&mut part, bytes, at..range.end).map_err(Wrong::Memory)?;
+        debug_assert!(length < part.places.capacity().min(part.values.capacity()));
+        // SAFETY: there was room for `most` more, and the lines hold no more entries.
+        unsafe {
+            places.add(length).write(place.map(|index| index as u32));
+            values.add(length).write(value);
         }
-        part.places.push(place.map(|index| index as u32));
-        part.values.push(value);
+        length += 1;
         at = end;
     }
-    Ok(part)
+    // SAFETY: that many were written.
+    unsafe {
+        part.places.set_len(length);
+        part.values.set_len(length);
+    }
+    Ok(())
 }
 
-/// Room for the entries of `left`: as many as its first lines are short, so that it seldom has to be made twice, and
-/// never more than a few times the text.
+/// Room for the entries of `lines` whatever they are, and of the `left` bytes from there on as many as the first lines are
+/// short, so that it seldom has to be made twice; never more than a few times the text.
 #[cold]
-fn grow(part: &mut Part, bytes: &[u8], left: Range<usize>) -> Result<()> {
+fn grow(part: &mut Part, lines: &[u8], left: usize) -> Result<()> {
     const LOOK: usize = 4096;
-    let sample = &bytes[left.start..left.end.min(left.start + LOOK)];
-    let lines = memchr::memchr_iter(b'\n', sample).count() + 1;
+    let sample = &lines[..lines.len().min(LOOK)];
+    let found = memchr::memchr_iter(b'\n', sample).count() + 1;
     // A tenth more than expected; lines below are seldom that much shorter.
-    let more = (left.len() as f64 / sample.len() as f64 * lines as f64 * 1.1) as usize + 1;
+    let more = (left as f64 / sample.len() as f64 * found as f64 * 1.1) as usize + lines.len() / 4 + 1;
     let what = "the entries of the file";
     if part.values.is_empty() {
         part.places = reserve(more, what)?;
@@ -176,12 +206,12 @@ fn others(bytes: &[u8], at: usize, field: Field) -> Option<(u64, u64, f64, usize
     quick(bytes, at, field)
 }
 
-#[inline(always)]
-fn in_storage(place: [u64; 2], storage: Storage) -> bool {
+/// How far below the diagonal an entry must be.
+fn least_below(storage: Storage) -> i64 {
     match storage {
-        Storage::General => true,
-        Storage::Symmetric => place[0] >= place[1],
-        Storage::SkewSymmetric => place[0] > place[1],
+        Storage::General => i64::MIN,
+        Storage::Symmetric => 0,
+        Storage::SkewSymmetric => 1,
     }
 }
 

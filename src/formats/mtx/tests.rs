@@ -157,6 +157,30 @@ fn long_files_are_cut_between_lines_and_lines_are_counted_through() {
 }
 
 #[test]
+fn files_are_read_in_pieces_that_end_anywhere() {
+    // Lines of many lengths, and a comment that is longer than any piece.
+    let n = 30_000usize;
+    let mut text = format!("%%MatrixMarket matrix coordinate real symmetric\n{n} {n} {n}\n");
+    let value = |i: usize| i as f64 * [1.0, 0.5, 1.0 / 3.0, 1e-9][i % 4];
+    for i in 1..=n {
+        if i == n / 2 {
+            text.push_str(&format!("%{}\n", "c".repeat(500_000)));
+        }
+        text.push_str(&format!("{i} {i} {}\n", value(i)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mtx");
+    std::fs::write(&path, &text).unwrap();
+    let matrix = read_mtx(&Source::open(&path).unwrap()).unwrap().matrix;
+    assert_eq!(matrix.nnz(), n);
+    assert!((0..n).all(|i| matrix.get(i, i) == Some(&value(i + 1))));
+    assert_eq!(read(&text).unwrap().matrix, matrix);
+    std::fs::write(&path, text.replace("\n29999 29999 ", "\n29998 29999 ")).unwrap();
+    let error = read_mtx(&Source::open(&path).unwrap()).unwrap_err().to_string();
+    assert!(error.contains("a.mtx:30002: entry (29998, 29999) is above the diagonal"), "{error}");
+}
+
+#[test]
 fn what_is_written_reads_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mtx");
