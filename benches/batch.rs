@@ -205,7 +205,7 @@ fn round(cases: Vec<Case>, team: &mut Team, config: &Config, control: &Control) 
     let mut compute = |job: &dyn Job| Ok(measure_on(team, job, ONCE, config, control)?.outputs);
     let outputs = spent[1].on(|| jobs.iter().map(|job| compute(job.as_ref())).collect::<Result<Vec<_>>>())?;
 
-    settle();
+    anew(&cases);
     let work: Vec<Work<'_>> = cases.iter().zip(jobs.into_iter().zip(outputs)).collect();
     let stages = Stages {
         bytes: &|_: &Work<'_>| 0,
@@ -221,7 +221,7 @@ fn round(cases: Vec<Case>, team: &mut Team, config: &Config, control: &Control) 
     };
     spent[2].on(|| lanes::run(work.into_iter(), stages, limits, control))?;
 
-    settle();
+    anew(&cases);
     let pool = Pool::shared(config.cpu.threads, config.cpu.pin)?;
     for case in &cases {
         let job = spent[3].on(|| pool.install(|| Meshes.read(case)))?;
@@ -233,13 +233,23 @@ fn round(cases: Vec<Case>, team: &mut Team, config: &Config, control: &Control) 
         })?;
     }
 
-    settle();
+    anew(&cases);
     spent[BATCH].on(|| {
         batch::run("stress", cases.into_iter(), &Meshes, config, control, |case| {
             case.result.expect("the meshes are good");
         })
     })?;
     Ok(spent)
+}
+
+/// Removes the outputs and settles: to replace a file costs the file system twice as much as to make one (ext4 sends it to the
+/// disk before it takes the name).
+fn anew(cases: &[Case]) {
+    for case in cases {
+        // The first time there is none.
+        let _ = std::fs::remove_file(&case.output);
+    }
+    settle();
 }
 
 /// What was written before goes to the disk before the next time is taken.

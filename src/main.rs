@@ -12,12 +12,19 @@ use hetero::exec::Control;
 use hetero::workloads::{self, WORKLOADS};
 use hetero::{calibrate, cli, config, net, report, run, signals, sweep};
 
+/// Connections that are made without waiting for a larger table of files: forty times the usual bound.
+#[cfg(feature = "net")]
+const CONNECTIONS: usize = 4096;
+
 fn main() -> ExitCode {
     #[cfg(feature = "gpu")]
     // SAFETY: the first thing that this process does; there is no other thread.
     unsafe {
         hetero::gpu::adapters::quiet_loader();
     }
+    // Room for files costs nothing as long as there is one thread.
+    #[cfg(feature = "net")]
+    net::allow_open_files(CONNECTIONS);
     let matches = match cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => {

@@ -136,6 +136,19 @@ impl Output {
         }
     }
 
+    /// The values of all items of `chunk` in one column as f64, in place of what `into` holds.
+    pub fn copy_values(&self, column: usize, chunk: Chunk, into: &mut Vec<f64>) {
+        let index = |item: u64| usize::try_from(item).expect("an item in memory has a usize index");
+        let spec = &self.columns[column].spec;
+        let range = index(chunk.start) * spec.per_item..index(chunk.end) * spec.per_item;
+        into.clear();
+        match spec.scalar {
+            Scalar::F32 => into.extend(self.column::<f32>(column)[range].iter().map(|x| f64::from(*x))),
+            Scalar::F64 => into.extend_from_slice(&self.column::<f64>(column)[range]),
+            Scalar::U32 => into.extend(self.column::<u32>(column)[range].iter().map(|x| f64::from(*x))),
+        }
+    }
+
     /// All values of `item` as f64, columns one after the other: what verification compares.
     #[must_use]
     pub fn item_values(&self, item: u64) -> Vec<f64> {

@@ -157,6 +157,48 @@ pub fn outgrows_caches(bytes: u64) -> bool {
     bytes > last_level_cache() / 8 * 5
 }
 
+/// Lets threads that wake up take the CPU of the calling one at once, instead of waiting up to 3 ms for its turn to end: Linux
+/// prefers those whose turns are shorter (6.12 on; earlier ones know no such wish). It gets as much of a CPU as before, in
+/// longer turns.
+pub fn let_others_in() {
+    #[cfg(target_os = "linux")]
+    {
+        /// Nanoseconds of a turn: the usual one times seven. The system takes up to 100 ms.
+        const TURN: u64 = 20_000_000;
+
+        /// The system's `struct sched_attr`, as long as it was at first.
+        #[repr(C)]
+        struct Attributes {
+            size: u32,
+            policy: u32,
+            flags: u64,
+            nice: i32,
+            priority: u32,
+            runtime: u64,
+            deadline: u64,
+            period: u64,
+        }
+        // SAFETY: asks for the calling thread's nice value, and hands over a struct that lives until the call returns. Where
+        // the system refuses nothing happens.
+        unsafe {
+            let wish = Attributes {
+                size: size_of::<Attributes>() as u32,
+                policy: libc::SCHED_OTHER as u32,
+                flags: 0,
+                nice: libc::getpriority(libc::PRIO_PROCESS, 0),
+                priority: 0,
+                runtime: TURN,
+                deadline: 0,
+                period: 0,
+            };
+            // Another policy was somebody's choice.
+            if libc::sched_getscheduler(0) == libc::SCHED_OTHER {
+                libc::syscall(libc::SYS_sched_setattr, 0, &raw const wish, 0);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

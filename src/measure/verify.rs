@@ -310,14 +310,19 @@ impl Findings {
         let ranges = select::ranges(pair.kernel.items(), grain, cost, &edges, effort.operations, rng);
         let mut columns = vec![Extremes::default(); pair.columns.len()];
         let mut bounds = vec![0.0; pair.columns.iter().map(|column| column.per_item).sum()];
+        let mut values = vec![[Vec::new(), Vec::new()]; pair.columns.len()];
         for chunk in ranges {
             control.proceed()?;
             let (window, _) = pair.recompute(chunk)?;
+            for (c, [is, should]) in values.iter_mut().enumerate() {
+                pair.output.copy_values(c, chunk, is);
+                window.copy_values(c, Chunk::new(0, chunk.len()), should);
+            }
             for item in chunk.start..chunk.end {
                 if pair.kernel.class() == Class::Bounded {
                     pair.kernel.bound(item, &mut bounds);
                 }
-                self.item(pair, &window, item, chunk.start, &bounds, &mut columns);
+                self.item(pair, item, chunk.start, &values, &bounds, &mut columns);
             }
             self.checked += chunk.len();
         }
@@ -326,27 +331,27 @@ impl Findings {
         Ok(())
     }
 
-    /// Compares all values of one item.
+    /// Compares all values of one item with the reference's; `values` has both from item `first` on, by column.
     fn item(
         &mut self,
         pair: &Pair<'_>,
-        window: &Output,
         item: u64,
         first: u64,
+        values: &[[Vec<f64>; 2]],
         bounds: &[f64],
         extremes: &mut [Extremes],
     ) {
-        let exact = pair.kernel.class() == Class::Exact;
-        let index = |item: u64| usize::try_from(item).expect("an item in memory has a usize index");
+        let (exact, nonfinite) = (pair.kernel.class() == Class::Exact, pair.kernel.allows_nonfinite());
+        let local = usize::try_from(item - first).expect("an item in memory has a usize index");
         let mut bounds = bounds.iter();
-        for (c, column) in pair.columns.iter().enumerate() {
-            for value in 0..column.per_item {
-                let is = pair.output.value(c, index(item) * column.per_item + value);
-                let should = window.value(c, index(item - first) * column.per_item + value);
+        for (c, (column, [is, should])) in pair.columns.iter().zip(values).enumerate() {
+            let values = local * column.per_item..(local + 1) * column.per_item;
+            for (value, (is, should)) in is[values.clone()].iter().zip(&should[values]).enumerate() {
+                let (is, should) = (*is, *should);
                 let bound = *bounds.next().expect("one bound for each value of an item");
                 let deviation = if is.to_bits() == should.to_bits() { 0.0 } else { (is - should).abs() };
                 let same = is.to_bits() == should.to_bits() || (is.is_nan() && should.is_nan());
-                let same = pair.kernel.allows_nonfinite() && !should.is_finite() && same;
+                let same = nonfinite && !should.is_finite() && same;
                 let deviation = match is.is_finite() && should.is_finite() {
                     true => deviation,
                     false if same => 0.0,

@@ -1,6 +1,10 @@
 //! One request and its answer on an open connection: HTTP/1.1, head and body bounded.
 
+use std::future::poll_fn;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -18,7 +22,7 @@ const HEAD: usize = 64 << 10;
 /// Header lines at most.
 const HEADERS: usize = 128;
 
-/// First read, enough for a head and a small body at once; and how much an unknown body grows by at first.
+/// One read of a head, enough for it and a small body at once; and how much an unknown body grows by at first.
 const READ: usize = 4 << 10;
 
 /// A body of unknown length is read in pieces of up to this many bytes.
@@ -87,7 +91,7 @@ pub(super) async fn exchange(
 ) -> Result<Answer, Failure> {
     let sent = bounds.wait(async { io.write_all(request).await }).await?;
     sent.map_err(|e| unreachable(&format!("the request could not be sent: {e}")))?;
-    let mut buffer = Vec::with_capacity(READ);
+    let mut buffer = Vec::new();
     let (mut answer, framing) = head(io, &mut buffer, head_only, bounds).await?;
     if !wanted(answer.status) {
         answer.reusable = false;
@@ -134,7 +138,20 @@ impl<'b> Bounds<'b> {
     /// Appends what comes next to `into`, up to `most` bytes: how many, 0 at the end.
     async fn read(&self, io: &mut (dyn Io + '_), into: &mut Vec<u8>, most: u64) -> Result<usize, Failure> {
         let read = self.wait(async { io.take(most).read_buf(into).await }).await?;
-        read.map_err(|e| Failure::new(Kind::Cut, format!("the connection broke: {e}")))
+        read.map_err(cut)
+    }
+
+    /// Appends what comes next to `into`, up to [`READ`] bytes that lie on the stack until they are there: a thousand
+    /// requests that wait for an answer hold no memory for it.
+    async fn begin(&self, io: &mut (dyn Io + '_), into: &mut Vec<u8>) -> Result<usize, Failure> {
+        let read = poll_fn(|context| {
+            let mut space = [MaybeUninit::uninit(); READ];
+            let mut space = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut *io).poll_read(context, &mut space))?;
+            into.extend_from_slice(space.filled());
+            Poll::Ready(Ok(space.filled().len()))
+        });
+        self.wait(read).await?.map_err(cut)
     }
 
     /// Runs `waiting` for the budget: that time is our own doing and not the server's.
@@ -164,6 +181,11 @@ impl<'b> Bounds<'b> {
         let limit = if self.max_bytes == 0 { "half of the free memory" } else { "net.max_bytes" };
         Failure::new(Kind::Large, format!("{} are more than one input may take here: {most} ({limit})", bytes(length)))
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
+fn cut(error: std::io::Error) -> Failure {
+    Failure::new(Kind::Cut, format!("the connection broke: {error}"))
 }
 
 fn broken(why: impl Into<String>) -> Failure {
@@ -204,7 +226,7 @@ async fn head(
             }
         }
         let first = buffer.is_empty();
-        let read = match bounds.read(io, buffer, (HEAD - buffer.len()) as u64).await {
+        let read = match bounds.begin(io, buffer).await {
             // Nothing was delivered yet: asking again is safe.
             Err(failure) if failure.kind == Kind::Cut && first => return Err(unreachable(&failure.why)),
             read => read?,
@@ -304,11 +326,11 @@ async fn fixed(
 /// What a read gives without waiting: `None` for nothing yet.
 pub(super) async fn peek(io: &mut (dyn Io + '_)) -> Option<std::io::Result<usize>> {
     let mut space = [0; 1];
-    std::future::poll_fn(|context| {
+    poll_fn(|context| {
         let mut space = ReadBuf::new(&mut space);
-        std::task::Poll::Ready(match std::pin::Pin::new(&mut *io).poll_read(context, &mut space) {
-            std::task::Poll::Ready(read) => Some(read.map(|()| space.filled().len())),
-            std::task::Poll::Pending => None,
+        Poll::Ready(match Pin::new(&mut *io).poll_read(context, &mut space) {
+            Poll::Ready(read) => Some(read.map(|()| space.filled().len())),
+            Poll::Pending => None,
         })
     })
     .await

@@ -58,7 +58,7 @@ static KERNELS: &[KernelInfo] = &[
         item: "file",
         precisions: "integer",
         cpu_only: Some(STAYS),
-        about: "--mode async: one thread that waits for all of them",
+        about: "--mode async: one thread that waits for all of them; a few for hundreds",
     },
 ];
 

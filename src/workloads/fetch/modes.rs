@@ -13,7 +13,7 @@ pub(super) enum Mode {
     Seq,
     /// A thread of the operating system each.
     Threads,
-    /// One thread for all.
+    /// One thread for all, or a few for hundreds.
     Async,
 }
 
@@ -45,6 +45,9 @@ impl Mode {
     }
 }
 
+/// Requests that are worth a thread of [`Mode::Async`]: to connect them takes it 8 ms on loopback, nearly all in the system.
+const EACH: usize = 256;
+
 /// What one URL gave, and how long that took.
 pub(super) type Got = (Result<Reply, Failure>, f64);
 
@@ -57,7 +60,6 @@ pub(super) fn fetch(
     most: u64,
     done: &AtomicU64,
 ) -> Result<Vec<Got>> {
-    let numbered = urls.iter().map(String::as_str).enumerate();
     let mut all: Vec<Option<Got>> = Vec::new();
     all.resize_with(urls.len(), || None);
     let held = AtomicU64::new(0);
@@ -75,45 +77,52 @@ pub(super) fn fetch(
             }
         }
     };
-    match mode {
-        Mode::Seq => fetch_many(client, numbered, 1, |i, reply, seconds| all[i] = Some((kept(reply), seconds)))?,
-        Mode::Async => {
-            fetch_many(client, numbered, at_once, |i, reply, seconds| all[i] = Some((kept(reply), seconds)))?
-        }
-        Mode::Threads => {
-            let next = AtomicUsize::new(0);
-            // Locked for a moment after each answer.
-            let slots = Mutex::new(&mut all);
-            let take = || {
-                let i = next.fetch_add(1, Ordering::Relaxed);
-                urls.get(i).map(|url| (i, url.as_str()))
-            };
-            let one = || {
-                fetch_many(client, std::iter::from_fn(take), 1, |i, reply, seconds| {
-                    let got = (kept(reply), seconds);
-                    slots.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(got);
-                })
-            };
-            std::thread::scope(|scope| {
-                let spawn = |_| std::thread::Builder::new().name("hetero-fetch".into()).spawn_scoped(scope, one);
-                let started = (0..at_once.min(urls.len())).map(spawn).collect::<Vec<_>>();
-                let mut outcome = Ok(());
-                for thread in started {
-                    let thread = thread.map_err(|e| {
-                        Error::Resource(format!(
-                            "cannot start a thread for each request: {e}; use a smaller --concurrency"
-                        ))
-                    });
-                    let ended = thread.and_then(|t| {
-                        t.join().map_err(|_| Error::Internal("a thread that fetched panicked".into()))?
-                    });
-                    outcome = outcome.and(ended);
-                }
-                outcome
-            })?;
-        }
+    let (threads, each) = threads(mode, at_once.min(urls.len()));
+    let next = AtomicUsize::new(0);
+    // Locked for a moment after each answer.
+    let slots = Mutex::new(&mut all);
+    let take = || {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        urls.get(i).map(|url| (i, url.as_str()))
+    };
+    let one = || {
+        fetch_many(client, std::iter::from_fn(take), each, |i, reply, seconds| {
+            let got = (kept(reply), seconds);
+            slots.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(got);
+        })
+    };
+    if threads <= 1 {
+        one()?;
+    } else {
+        std::thread::scope(|scope| {
+            let spawn = |_| std::thread::Builder::new().name("hetero-fetch".into()).spawn_scoped(scope, one);
+            let started = (0..threads).map(spawn).collect::<Vec<_>>();
+            let mut outcome = Ok(());
+            for thread in started {
+                let thread = thread.map_err(|e| {
+                    Error::Resource(format!("cannot start a thread that fetches: {e}; use a smaller --concurrency"))
+                });
+                let ended = thread
+                    .and_then(|t| t.join().map_err(|_| Error::Internal("a thread that fetched panicked".into()))?);
+                outcome = outcome.and(ended);
+            }
+            outcome
+        })?;
     }
     Ok(all.into_iter().map(|got| got.expect("every URL was asked for")).collect())
+}
+
+/// How many threads wait for `at_once` requests, and each for how many.
+fn threads(mode: Mode, at_once: usize) -> (usize, usize) {
+    match mode {
+        Mode::Seq => (1, 1),
+        Mode::Threads => (at_once, 1),
+        Mode::Async => {
+            let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let threads = (at_once / EACH).clamp(1, processors);
+            (threads, at_once.div_ceil(threads))
+        }
+    }
 }
 
 /// Processor seconds of this process so far, all threads, where the system tells.
@@ -127,4 +136,21 @@ pub(super) fn cpu_seconds() -> Option<f64> {
     }
     #[cfg(not(unix))]
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_threads_wait_for_all() {
+        assert_eq!(threads(Mode::Async, 100), (1, 100));
+        assert_eq!((threads(Mode::Seq, 100), threads(Mode::Threads, 100)), ((1, 1), (100, 1)));
+        let processors = std::thread::available_parallelism().unwrap().get();
+        for at_once in [256, 511, 512, 1000, 16_384] {
+            let (threads, each) = threads(Mode::Async, at_once);
+            assert!(threads <= processors && threads * EACH <= at_once, "{threads} for {at_once}");
+            assert!((at_once..at_once + threads).contains(&(threads * each)), "{threads} times {each}");
+        }
+    }
 }

@@ -89,3 +89,14 @@ fn times_and_counts_read_as_people_write_them() {
     assert!(at_once("0").is_err() && at_once("1e6").is_err() && at_once("1_000").unwrap() == 1000);
     assert!(count("1e7").is_ok() && count("1e8").is_err());
 }
+
+#[test]
+fn hundreds_at_once_are_shared_by_threads_and_all_come() {
+    let files = Files { latency: Duration::ZERO, size: 40, seed: 3 };
+    let wanted = Wanted { modes: vec![Mode::Async], at_once: 600, verify_twice: false, keep: false };
+    let job = FetchJob::new(Where::own(files, 1100), wanted, Settings::default());
+    let outputs = outputs(&job);
+    let answer = job.finish(&outputs).unwrap();
+    assert_eq!((&answer.json["bytes"], &answer.json["failed"]), (&44_000.into(), &0.into()));
+    assert!(job.check(&outputs, &answer).unwrap().passed());
+}

@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::model::{Block, Model, NodeRow};
-use super::seq::Point;
+use super::model::{Block, MAX_NODES, Model};
 use crate::error::{Error, Result};
 use crate::formats::mesh::CellKind;
+use crate::numeric::elements::ElementTables;
 
 /// A determinant below this part of the cube of the element's extent counts as zero: a cell 10^7 times thinner than
 /// wide in two directions still passes.
@@ -33,10 +33,11 @@ pub(super) fn check(model: &Model) -> Result<Vec<String>> {
             (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
             (a, b) => a.or(b),
         };
+        let places = places(block.tables);
         let (bad, inverted, count) = (0..block.len())
             .into_par_iter()
             .with_min_len(4096)
-            .fold(none, |(bad, inverted, count), element| match shape(model, block, element) {
+            .fold(none, |(bad, inverted, count), element| match shape(model, block, element, &places) {
                 Shape::Fine => (bad, inverted, count),
                 Shape::Inverted => (bad, inverted.or(Some(element)), count + 1),
                 worse => (bad.or(Some((element, worse))), inverted, count),
@@ -73,33 +74,56 @@ pub(super) fn check(model: &Model) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
-fn shape(model: &Model, block: &Block, element: usize) -> Shape {
-    let tables = block.tables;
-    let rows = model.rows(block, element);
-    let rows = &rows[..tables.nodes];
-    let extent = extent(rows);
-    if tables.kind == CellKind::Truss2 {
+/// What element `element` is, by det J at `places`: the derivatives of the shape functions wherever J is used.
+fn shape(model: &Model, block: &Block, element: usize, places: &[&[[f64; 3]]]) -> Shape {
+    let kind = block.tables.kind;
+    let mut edges = [[0.0; 3]; MAX_NODES];
+    let edges = &mut edges[..block.tables.nodes];
+    let nodes = block.nodes_of(element);
+    let first = &model.nodes[nodes[0] as usize];
+    let mut square = 0.0_f64;
+    for (edge, node) in edges.iter_mut().zip(nodes).skip(1) {
+        let row = &model.nodes[*node as usize];
+        *edge = std::array::from_fn(|i| row[i] - first[i]);
+        square = square.max(edge[0] * edge[0] + edge[1] * edge[1] + edge[2] * edge[2]);
+    }
+    // The largest distance from the first node.
+    let extent = square.sqrt();
+    if kind == CellKind::Truss2 {
         return if extent > 0.0 && extent.is_finite() { Shape::Fine } else { Shape::Degenerate };
     }
     let least = DEGENERATE * extent * extent * extent;
     let mut signs = [false; 2];
-    let mut look = |dn: &[[f64; 3]]| {
-        let det = Point::new(dn, rows).det;
+    let solid = places.iter().all(|dn| {
+        let det = determinant(dn, edges);
         signs[usize::from(det < 0.0)] = true;
         det.abs() > least && det.is_finite()
-    };
-    // The centre is where incompatible modes and the mixed precision's rotation are taken.
-    let solid = (0..tables.points.len()).all(|p| look(tables.derivatives_at(p))) && look(&tables.centre);
+    });
     match (solid, signs) {
         (false, _) => Shape::Degenerate,
         (true, [true, true]) => Shape::Twisted,
-        (true, [false, true]) if !matches!(tables.kind, CellKind::Wedge6 | CellKind::Wedge15) => Shape::Inverted,
+        (true, [false, true]) if !matches!(kind, CellKind::Wedge6 | CellKind::Wedge15) => Shape::Inverted,
         _ => Shape::Fine,
     }
 }
 
-/// The largest distance from the first node.
-fn extent(rows: &[NodeRow]) -> f64 {
-    let distance = |row: &NodeRow| (row[0] - rows[0][0]).hypot((row[1] - rows[0][1]).hypot(row[2] - rows[0][2]));
-    rows.iter().map(distance).fold(0.0, f64::max)
+/// Where J is used: at the points, and at the centre, where incompatible modes and the mixed precision's rotation are taken.
+/// A linear tetrahedron has one J.
+fn places(tables: &ElementTables) -> Vec<&[[f64; 3]]> {
+    let points = (0..tables.points.len()).map(|p| tables.derivatives_at(p));
+    let mut places: Vec<&[[f64; 3]]> = points.chain([&tables.centre[..]]).collect();
+    places.dedup();
+    places
+}
+
+/// det J, J = sum_a edge_a (x) dN_a.
+fn determinant(dn: &[[f64; 3]], edges: &[[f64; 3]]) -> f64 {
+    let mut j = [[0.0; 3]; 3];
+    for (dn, edge) in dn.iter().zip(edges).skip(1) {
+        for (row, x) in j.iter_mut().zip(edge) {
+            (0..3).for_each(|k| row[k] += x * dn[k]);
+        }
+    }
+    let minor = |a: usize, b: usize| j[1][a] * j[2][b] - j[1][b] * j[2][a];
+    j[0][0] * minor(1, 2) + j[0][1] * minor(2, 0) + j[0][2] * minor(0, 1)
 }
