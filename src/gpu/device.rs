@@ -95,7 +95,8 @@ impl Device {
         let offered = adapter.features();
         // Direct mapping pays where host and device share one memory; over PCIe it would make every access cross the bus.
         let shares_memory = matches!(report.kind, AdapterKind::Integrated | AdapterKind::Cpu);
-        let mut features = offered & (wgpu::Features::SHADER_F64 | wgpu::Features::TIMESTAMP_QUERY);
+        let mut features =
+            offered & (wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64 | wgpu::Features::TIMESTAMP_QUERY);
         if shares_memory {
             features |= offered & wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         }
@@ -216,6 +217,17 @@ impl Device {
     /// Whether `f64` can be used in WGSL.
     pub(super) fn has_f64(&self) -> bool {
         self.features.contains(wgpu::Features::SHADER_F64)
+    }
+
+    /// Whether 64-bit integers can be used in WGSL.
+    pub(crate) fn has_int64(&self) -> bool {
+        self.features.contains(wgpu::Features::SHADER_INT64)
+    }
+
+    /// Takes the way of adapters without 64-bit integers, for tests.
+    #[doc(hidden)]
+    pub fn forbid_int64(&mut self) {
+        self.features.remove(wgpu::Features::SHADER_INT64);
     }
 
     pub(super) fn wgpu(&self) -> &wgpu::Device {

@@ -52,6 +52,7 @@ impl Kernel for Shape {
     fn gpu(&self) -> Result<GpuSlot<'_>, String> {
         Ok(GpuSlot {
             source: Cow::Borrowed(""),
+            source_int64: None,
             constants: Vec::new(),
             workgroup: self.workgroup,
             needs: &[],

@@ -52,6 +52,7 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
     let connectivity = if gathered { 0 } else { tables.nodes };
     Ok(GpuSlot {
         source: source(kernel, nodes).into(),
+        source_int64: None,
         constants: Vec::new(),
         workgroup: WORKGROUP,
         needs: match kernel.precision {
