@@ -28,6 +28,9 @@ pub struct Device {
     device: ManuallyDrop<wgpu::Device>,
     queue: ManuallyDrop<wgpu::Queue>,
     features: wgpu::Features,
+    /// Whether dispatches are stamped with the device's clock, where it has one. A software adapter's is the host's, and for
+    /// a stamp it wakes threads that have nothing else to do: 0.1 ms a dispatch.
+    stamps: bool,
     /// Bytes that hetero may take.
     memory: u64,
     /// Threads and pinning of the host's pool.
@@ -146,6 +149,7 @@ impl Device {
 
         Ok(Self {
             id: id.into(),
+            stamps: !report.software,
             memory: memory_to_use(&report, options.max_device_memory),
             report,
             device: ManuallyDrop::new(device),
@@ -211,7 +215,13 @@ impl Device {
     /// Nanoseconds of one timestamp tick, if the device has timestamps.
     pub(super) fn timestamp_period(&self) -> Option<f64> {
         let period = f64::from(self.queue.get_timestamp_period());
-        (self.features.contains(wgpu::Features::TIMESTAMP_QUERY) && period > 0.0).then_some(period)
+        (self.stamps && self.features.contains(wgpu::Features::TIMESTAMP_QUERY) && period > 0.0).then_some(period)
+    }
+
+    /// Takes stamps on a software adapter too, for tests.
+    #[doc(hidden)]
+    pub fn stamp_always(&mut self) {
+        self.stamps = true;
     }
 
     /// Whether `f64` can be used in WGSL.

@@ -187,6 +187,19 @@ fn more_workgroups_than_one_dimension_holds_become_rows() {
 }
 
 #[test]
+fn the_pace_does_not_chase_a_target_below_what_a_launch_costs() {
+    // 0.3 ms a launch and 4 ns an item, and a target of 0.1 ms.
+    let mut pace = Pace::new(1e-4, 1 << 17);
+    for _ in 0..50 {
+        pace.learn(pace.items(), 3e-4 + pace.items() as f64 * 4e-9);
+    }
+    assert!((10_000..40_000).contains(&pace.items()), "{} items", pace.items());
+    // A device that has become slow is no launch.
+    pace.learn(pace.items(), 1.0);
+    assert!(pace.items() < 5000, "{} items", pace.items());
+}
+
+#[test]
 fn the_pace_grows_slowly_shrinks_at_once_and_ignores_short_tails() {
     let mut pace = Pace::new(0.1, 1000);
     pace.learn(1000, 1e-6);
