@@ -6,26 +6,6 @@
 @group(0) @binding(1) var<storage, read> input: array<u32>;
 @group(0) @binding(2) var<storage, read_write> output: array<u32>;
 
-// Invocation i: Philox4x32-10 of counter input[6i..6i+4] and key input[6i+4..6i+6] -> output[4i..4i+4].
-@compute @workgroup_size(64)
-fn integers(@builtin(local_invocation_index) i: u32) {
-    if 6u * i + 5u >= arrayLength(&input) || 4u * i + 3u >= arrayLength(&output) {
-        return;
-    }
-    var c = vec4<u32>(input[6u * i], input[6u * i + 1u], input[6u * i + 2u], input[6u * i + 3u]);
-    var k = vec2<u32>(input[6u * i + 4u], input[6u * i + 5u]);
-    for (var round = 0u; round < 10u; round++) {
-        let p0 = multiply_64(0xD2511F53u, c.x);
-        let p1 = multiply_64(0xCD9E8D57u, c.z);
-        c = vec4<u32>(p1.y ^ c.y ^ k.x, p1.x, p0.y ^ c.w ^ k.y, p0.x);
-        k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);
-    }
-    output[4u * i] = c.x;
-    output[4u * i + 1u] = c.y;
-    output[4u * i + 2u] = c.z;
-    output[4u * i + 3u] = c.w;
-}
-
 // Workgroup g: counts to input[g] in one invocation, half of it in a nested loop -> output[2g], and a word that depends
 // on every iteration -> output[2g+1].
 @compute @workgroup_size(1)

@@ -7,8 +7,10 @@
 //   const GATHERED                  differences are streamed, not gathered from node rows
 //   const TURNED                    the element's rotation is taken out of the differences before f32 rounds it
 //   const BLOCK                     elements whose gathered values lie side by side, a multiple of 4
-// and after it one of stress_exact.wgsl, stress_pairs.wgsl (how a node row is read), one of stress_each.wgsl,
-// stress_four.wgsl (what an invocation does) and an entry point of the kernel's name. Reads side by side with
+//   const WORKGROUP                 invocations of a workgroup
+// and after it one of stress_exact.wgsl, stress_pairs.wgsl (how a node row is read), one of stress_load.wgsl,
+// stress_load_int64.wgsl (how gathered values are), one of stress_each.wgsl, stress_four.wgsl (what an invocation does)
+// and an entry point of the kernel's name. Reads side by side with
 // src/workloads/stress/seq.rs: same names, same order.
 
 alias real3 = vec3<real>;
@@ -34,7 +36,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> material_ids: array<u32>;
 // When GATHERED: dx dy dz du dv dw of each node but the first, then (THERMAL) the temperature of each node; see
 // `gathered_four`.
-@group(0) @binding(6) var<storage, read> gathered: array<real4>;
+@group(0) @binding(6) var<storage, read> gathered: array<Four>;
 // Binding 7, the output, is declared by what an invocation does: seven columns of IPS values an element, sxx syy szz sxy
 // sxz syz mises.
 
@@ -99,7 +101,7 @@ fn gathered_four(element: u32, v: u32) -> u32 {
 }
 
 fn gathered_value(element: u32, v: u32) -> real {
-    return gathered[gathered_four(element, v)][element % 4u];
+    return four_of(gathered[gathered_four(element, v)])[element % 4u];
 }
 
 // Temperature above the material's own at stress point ip.

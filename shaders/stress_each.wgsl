@@ -126,7 +126,7 @@ fn solid(element: u32, material: u32, first: NodeRow) {
 
 // The whole of an invocation: `element` is its place in the chunk.
 fn stress(group: vec3<u32>, groups: vec3<u32>, local: u32) {
-    let element = linear_group(group, groups) * 64u + local;
+    let element = linear_group(group, groups) * WORKGROUP + local;
     if element >= params.dispatch.invocations {
         return;
     }

@@ -13,12 +13,12 @@ struct Differences {
 // From value `v` on.
 fn differences(element: u32, v: u32) -> Differences {
     return Differences(
-        gathered[gathered_four(element, v)],
-        gathered[gathered_four(element, v + 1u)],
-        gathered[gathered_four(element, v + 2u)],
-        gathered[gathered_four(element, v + 3u)],
-        gathered[gathered_four(element, v + 4u)],
-        gathered[gathered_four(element, v + 5u)],
+        four_of(gathered[gathered_four(element, v)]),
+        four_of(gathered[gathered_four(element, v + 1u)]),
+        four_of(gathered[gathered_four(element, v + 2u)]),
+        four_of(gathered[gathered_four(element, v + 3u)]),
+        four_of(gathered[gathered_four(element, v + 4u)]),
+        four_of(gathered[gathered_four(element, v + 5u)]),
     );
 }
 
@@ -38,7 +38,7 @@ fn tetrahedron(first: u32, i: u32, a: Differences, b: Differences, c: Difference
 
 // The whole of an invocation.
 fn stress(group: vec3<u32>, groups: vec3<u32>, local: u32) {
-    let four = linear_group(group, groups) * 64u + local;
+    let four = linear_group(group, groups) * WORKGROUP + local;
     if four >= params.dispatch.invocations {
         return;
     }

@@ -95,9 +95,21 @@ impl Gpu {
         Error::Unavailable { backend: self.id.clone(), why }
     }
 
+    /// The kernel's slot and how it is cut, with the module that fits the adapter best.
+    fn slot<'k>(&self, kernel: &'k dyn Kernel) -> Result<(GpuSlot<'k>, ChunkRule)> {
+        let (mut slot, rule) = self.form(kernel)?;
+        if let Some(source) = slot.source_int64.take()
+            && self.device.has_int64()
+            && self.has(Capability::Int64)?
+        {
+            slot.source = source;
+        }
+        Ok((slot, rule))
+    }
+
     /// The kernel's slot and how it is cut: the streamed form where the resident inputs of the other do not fit, and on
     /// a software adapter where the kernel says that it is the faster one.
-    fn slot<'k>(&self, kernel: &'k dyn Kernel) -> Result<(GpuSlot<'k>, ChunkRule)> {
+    fn form<'k>(&self, kernel: &'k dyn Kernel) -> Result<(GpuSlot<'k>, ChunkRule)> {
         if self.device.report().software
             && kernel.software_streams()
             && let Some(streamed) = kernel.gpu_streamed()
@@ -127,12 +139,33 @@ impl Gpu {
 
     /// Makes sure that the adapter passed what a kernel `needs`.
     fn require(&self, needs: &[Capability]) -> Result<()> {
+        self.learn(
+            |test| needs.iter().all(|need| test.has(*need) == Some(true)),
+            |device, known| selftest::ensure(device, known, needs),
+        )
+    }
+
+    /// Whether the adapter passed the test of `capability`.
+    fn has(&self, capability: Capability) -> Result<bool> {
+        self.learn(
+            |test| test.has(capability).is_some(),
+            |device, known| selftest::find_out(device, known, &[capability]),
+        )?;
+        Ok(self.test.lock().unwrap_or_else(PoisonError::into_inner).has(capability) == Some(true))
+    }
+
+    /// Runs parts of the self-test unless what is known is `enough`.
+    fn learn(
+        &self,
+        enough: impl FnOnce(&SelfTest) -> bool,
+        run: impl FnOnce(&Device, &SelfTest) -> Result<SelfTest> + Send,
+    ) -> Result<()> {
         let mut test = self.test.lock().unwrap_or_else(PoisonError::into_inner);
-        if needs.iter().all(|need| test.has(*need) == Some(true)) {
+        if enough(&test) {
             return Ok(());
         }
         let begin = Instant::now();
-        let done = on_own_thread(|| selftest::ensure(&self.device, &test, needs))?;
+        let done = on_own_thread(|| run(&self.device, &test))?;
         *self.test_seconds.lock().unwrap_or_else(PoisonError::into_inner) += begin.elapsed().as_secs_f64();
         *test = done?;
         Ok(())

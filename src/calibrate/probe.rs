@@ -116,6 +116,7 @@ impl Kernel for Probe<'_> {
         let none = Resident { label: "none", data: ResidentData::Plain(Cow::Borrowed(&[])) };
         Ok(GpuSlot {
             source: Cow::Borrowed(if up { UPLOAD } else { DOWNLOAD }),
+            source_int64: None,
             constants: Vec::new(),
             workgroup: WORKGROUP,
             needs: &[],

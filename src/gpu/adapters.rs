@@ -189,6 +189,7 @@ fn report_of(adapter: &wgpu::Adapter) -> AdapterReport {
     let kind = AdapterKind::of(info.device_type);
     let named = [
         (wgpu::Features::SHADER_F64, "f64"),
+        (wgpu::Features::SHADER_INT64, "64-bit integers"),
         (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
         (wgpu::Features::MAPPABLE_PRIMARY_BUFFERS, "direct mapping"),
     ];

@@ -28,6 +28,9 @@ pub struct Device {
     device: ManuallyDrop<wgpu::Device>,
     queue: ManuallyDrop<wgpu::Queue>,
     features: wgpu::Features,
+    /// Whether dispatches are stamped with the device's clock, where it has one. A software adapter's is the host's, and for
+    /// a stamp it wakes threads that have nothing else to do: 0.1 ms a dispatch.
+    stamps: bool,
     /// Bytes that hetero may take.
     memory: u64,
     /// Threads and pinning of the host's pool.
@@ -95,7 +98,8 @@ impl Device {
         let offered = adapter.features();
         // Direct mapping pays where host and device share one memory; over PCIe it would make every access cross the bus.
         let shares_memory = matches!(report.kind, AdapterKind::Integrated | AdapterKind::Cpu);
-        let mut features = offered & (wgpu::Features::SHADER_F64 | wgpu::Features::TIMESTAMP_QUERY);
+        let mut features =
+            offered & (wgpu::Features::SHADER_F64 | wgpu::Features::SHADER_INT64 | wgpu::Features::TIMESTAMP_QUERY);
         if shares_memory {
             features |= offered & wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         }
@@ -145,6 +149,7 @@ impl Device {
 
         Ok(Self {
             id: id.into(),
+            stamps: !report.software,
             memory: memory_to_use(&report, options.max_device_memory),
             report,
             device: ManuallyDrop::new(device),
@@ -210,12 +215,29 @@ impl Device {
     /// Nanoseconds of one timestamp tick, if the device has timestamps.
     pub(super) fn timestamp_period(&self) -> Option<f64> {
         let period = f64::from(self.queue.get_timestamp_period());
-        (self.features.contains(wgpu::Features::TIMESTAMP_QUERY) && period > 0.0).then_some(period)
+        (self.stamps && self.features.contains(wgpu::Features::TIMESTAMP_QUERY) && period > 0.0).then_some(period)
+    }
+
+    /// Takes stamps on a software adapter too, for tests.
+    #[doc(hidden)]
+    pub fn stamp_always(&mut self) {
+        self.stamps = true;
     }
 
     /// Whether `f64` can be used in WGSL.
     pub(super) fn has_f64(&self) -> bool {
         self.features.contains(wgpu::Features::SHADER_F64)
+    }
+
+    /// Whether 64-bit integers can be used in WGSL.
+    pub(crate) fn has_int64(&self) -> bool {
+        self.features.contains(wgpu::Features::SHADER_INT64)
+    }
+
+    /// Takes the way of adapters without 64-bit integers, for tests.
+    #[doc(hidden)]
+    pub fn forbid_int64(&mut self) {
+        self.features.remove(wgpu::Features::SHADER_INT64);
     }
 
     pub(super) fn wgpu(&self) -> &wgpu::Device {

@@ -16,8 +16,18 @@ const SOURCE: &str =
     concat!(include_str!("../../shaders/common/dispatch.wgsl"), include_str!("../../shaders/selftest.wgsl"));
 const SOURCE_F64: &str =
     concat!(include_str!("../../shaders/common/dispatch.wgsl"), include_str!("../../shaders/selftest_f64.wgsl"));
+const SOURCE_INTEGERS: &str = concat!(
+    include_str!("../../shaders/common/dispatch.wgsl"),
+    include_str!("../../shaders/common/philox.wgsl"),
+    include_str!("../../shaders/selftest_integers.wgsl")
+);
+const SOURCE_INT64: &str = concat!(
+    include_str!("../../shaders/common/dispatch.wgsl"),
+    include_str!("../../shaders/common/philox_int64.wgsl"),
+    include_str!("../../shaders/selftest_integers.wgsl")
+);
 /// All of the test's shaders: a change in one makes remembered results void.
-pub(super) const SHADERS: [&str; 2] = [SOURCE, SOURCE_F64];
+pub(super) const SHADERS: [&str; 4] = [SOURCE, SOURCE_F64, SOURCE_INTEGERS, SOURCE_INT64];
 
 /// Loop counts that one invocation is tried with, multiples of 64: what kernels may use, just below and just above
 /// the 65 535 that some software adapters allow (where a loop of 64 counts 65, and the loop around it too), far above.
@@ -28,6 +38,8 @@ const LOOPS: [u32; 4] = [SAFE_ITERATIONS as u32, 63_488, 65_600, 262_144];
 pub struct SelfTest {
     /// Philox4x32-10 gives its published answers and the host's for others.
     pub integers: Option<bool>,
+    /// The same with 64-bit products; `false` where there are no 64-bit integers.
+    pub int64: Option<bool>,
     /// Iterations that one invocation is known to carry out, of those that were tried; 0 when not even the fewest.
     pub loops: Option<u64>,
     /// Floating point.
@@ -62,6 +74,7 @@ impl SelfTest {
     fn or(self, other: &Self) -> Self {
         Self {
             integers: self.integers.or(other.integers),
+            int64: self.int64.or(other.int64),
             loops: self.loops.or(other.loops),
             floats: self.floats.or_else(|| other.floats.clone()),
             doubles: self.doubles.or(other.doubles),
@@ -73,6 +86,7 @@ impl SelfTest {
     pub fn has(&self, capability: Capability) -> Option<bool> {
         match capability {
             Capability::Integers => self.integers,
+            Capability::Int64 => self.int64,
             Capability::Conversions => self.floats.as_ref().map(|f| f.conversions),
             Capability::HiLo => self.floats.as_ref().map(|f| f.opaque_differences && f.opaque_two_sum),
             Capability::F64 => self.doubles,
@@ -96,6 +110,7 @@ impl SelfTest {
 fn meaning(capability: Capability) -> &'static str {
     match capability {
         Capability::Integers => "32-bit integers (Philox4x32-10's published answers)",
+        Capability::Int64 => "64-bit integers (Philox4x32-10's published answers)",
         Capability::Conversions => "integer to float conversion (rounding to nearest)",
         Capability::HiLo => "two-term differences (the optimiser must leave them as written)",
         Capability::F64 => "f64 arithmetic",
@@ -108,13 +123,23 @@ fn meaning(capability: Capability) -> &'static str {
 /// # Errors
 /// [`Error::Unavailable`](crate::error::Error::Unavailable) that names the part that failed; what the device returns.
 pub fn ensure(device: &Device, known: &SelfTest, needs: &[Capability]) -> Result<SelfTest> {
-    let remembered = cache::load(device.report());
-    let mut test = known.clone().or(&remembered);
+    let test = find_out(device, known, needs)?;
+    refuse(device, &test, needs)?;
+    Ok(test)
+}
+
+/// Like [`ensure`], but a part that fails is an answer too.
+///
+/// # Errors
+/// What the device returns.
+pub fn find_out(device: &Device, known: &SelfTest, wanted: &[Capability]) -> Result<SelfTest> {
+    let mut test = known.clone().or(&cache::load(device.report()));
     let before = test.clone();
-    for &capability in needs {
+    for &capability in wanted {
         if test.has(capability).is_none() {
             match capability {
-                Capability::Integers => test.integers = Some(integers(device)?),
+                Capability::Integers => test.integers = Some(integers(device, SOURCE_INTEGERS)?),
+                Capability::Int64 => test.int64 = Some(device.has_int64() && integers(device, SOURCE_INT64)?),
                 Capability::Conversions | Capability::HiLo => test.floats = Some(floats(device)?),
                 Capability::F64 => test.doubles = Some(doubles(device)?),
             }
@@ -123,7 +148,6 @@ pub fn ensure(device: &Device, known: &SelfTest, needs: &[Capability]) -> Result
     if test != before {
         cache::store(device.report(), &test);
     }
-    refuse(device, &test, needs)?;
     Ok(test)
 }
 
@@ -132,21 +156,9 @@ pub fn ensure(device: &Device, known: &SelfTest, needs: &[Capability]) -> Result
 /// # Errors
 /// What the device returns.
 pub fn all(device: &Device) -> Result<SelfTest> {
-    let remembered = cache::load(device.report());
-    let mut test = remembered.clone();
-    if test.integers.is_none() {
-        test.integers = Some(integers(device)?);
-    }
+    let mut test = find_out(device, &SelfTest::default(), &Capability::ALL)?;
     if test.loops.is_none() {
         test.loops = Some(loops(device)?);
-    }
-    if test.floats.is_none() {
-        test.floats = Some(floats(device)?);
-    }
-    if test.doubles.is_none() {
-        test.doubles = Some(doubles(device)?);
-    }
-    if test != remembered {
         cache::store(device.report(), &test);
     }
     Ok(test)
@@ -186,9 +198,9 @@ fn run(
     run_once(device, &pipeline, &format!("self-test {name}"), &[0; 8], &[input], words, groups)
 }
 
-fn integers(device: &Device) -> Result<bool> {
+fn integers(device: &Device, source: &str) -> Result<bool> {
     let (input, expected) = integer_cases();
-    let got = run(device, SOURCE, "integers", 64, bytemuck::cast_slice(&input), expected.len(), 1)?;
+    let got = run(device, source, "integers", 64, bytemuck::cast_slice(&input), expected.len(), 1)?;
     Ok(got == expected)
 }
 

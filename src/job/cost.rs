@@ -25,7 +25,7 @@ pub fn total_cost(steps: &[Step<'_>]) -> f64 {
 pub fn kernel_hash(kernel: &dyn Kernel, device: bool) -> u64 {
     let Some(slot) = device.then(|| kernel.gpu().ok()).flatten() else { return kernel.variant() };
     let mut hasher = DefaultHasher::new();
-    (&slot.source, kernel.variant()).hash(&mut hasher);
+    (&slot.source, &slot.source_int64, kernel.variant()).hash(&mut hasher);
     hasher.finish()
 }
 

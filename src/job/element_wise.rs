@@ -179,6 +179,7 @@ impl<F: Fn([f64; N]) -> f64 + Send + Sync, const N: usize> Kernel for Elements<'
         });
         Ok(GpuSlot {
             source: module(self.job.name, body, N).into(),
+            source_int64: None,
             constants: Vec::new(),
             workgroup: 64,
             needs: &[],

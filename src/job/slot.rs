@@ -12,6 +12,8 @@ use super::Chunk;
 pub enum Capability {
     /// 32-bit integer arithmetic is right: Philox4x32-10 gives its published answers.
     Integers,
+    /// 64-bit integers in WGSL, and their products are right: Philox4x32-10 again.
+    Int64,
     /// `f32(u32)` conversions round to nearest.
     Conversions,
     /// `(a - b)` of nearby f32 is exact and two-term (hi/lo) differences survive the optimiser.
@@ -22,13 +24,14 @@ pub enum Capability {
 
 impl Capability {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Integers, Self::Conversions, Self::HiLo, Self::F64];
+    pub const ALL: [Self; 5] = [Self::Integers, Self::Int64, Self::Conversions, Self::HiLo, Self::F64];
 
     /// Its name in reports and profiles.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Integers => "integers",
+            Self::Int64 => "int64",
             Self::Conversions => "conversions",
             Self::HiLo => "hi_lo",
             Self::F64 => "f64",
@@ -52,6 +55,8 @@ impl Capability {
 pub struct GpuSlot<'k> {
     /// The whole WGSL module.
     pub source: Cow<'static, str>,
+    /// The module for adapters that have [`Capability::Int64`], where there is a faster one: same bindings, same answers.
+    pub source_int64: Option<Cow<'static, str>>,
     /// Values for the module's `override` constants.
     pub constants: Vec<(&'static str, f64)>,
     /// Invocations per workgroup, as the module's entry point declares.

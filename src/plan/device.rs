@@ -317,16 +317,25 @@ pub struct Pace {
     target: f64,
     /// Items of the next dispatch.
     items: f64,
+    /// The fewest seconds an item that a dispatch has shown.
+    best: f64,
 }
 
 /// How much a dispatch may grow from one to the next: a speed seen on a short one may be wrong by its launch cost.
 const GROWTH: f64 = 4.0;
 
+/// A dispatch this short disturbs nobody: where most of it is launching, fewer items would only be more launches.
+const BRIEF: f64 = 0.01;
+
 impl Pace {
     /// Starts with `first` items.
     #[must_use]
     pub fn new(target: f64, first: u64) -> Self {
-        Self { target: if target.is_finite() && target > 0.0 { target } else { 0.1 }, items: first.max(1) as f64 }
+        Self {
+            target: if target.is_finite() && target > 0.0 { target } else { 0.1 },
+            items: first.max(1) as f64,
+            best: f64::INFINITY,
+        }
     }
 
     /// Items of the next dispatch.
@@ -337,14 +346,17 @@ impl Pace {
     }
 
     /// Learns that a dispatch of `items` took `seconds`. A dispatch that was short because its chunk was (the end of a
-    /// job) says nothing against a larger one; one that took too long always counts.
+    /// job) says nothing against a larger one; one that took too long always counts, unless it is short and its items
+    /// have taken less than half of it.
     pub fn learn(&mut self, items: u64, seconds: f64) {
         if items == 0 || !seconds.is_finite() || seconds < 0.0 {
             return;
         }
+        self.best = self.best.min(seconds.max(1e-9) / items as f64);
+        let launching = seconds < BRIEF && self.best * (items as f64) < 0.5 * seconds;
         let factor = (self.target / seconds.max(1e-9)).clamp(1.0 / 8.0, GROWTH);
         let next = items as f64 * factor;
-        if factor < 1.0 || next > self.items {
+        if (factor < 1.0 && !launching) || next > self.items {
             self.items = next.max(1.0);
         }
     }

@@ -84,6 +84,7 @@ fn test_rows(test: &SelfTest) -> Vec<TestRow> {
         rows.extend(passed.map(|passed| TestRow { name, passed, detail }));
     };
     row("integers", test.integers, "Philox4x32-10 gives its published answers".into());
+    row("64-bit integers", test.int64, "the same with 64-bit products".into());
     let enough = |loops: u64| loops >= crate::plan::device::SAFE_ITERATIONS;
     let shown = test.loops.map(|n| format!("{} iterations of one invocation were carried out", grouped(n)));
     row("loops", test.loops.map(enough), shown.unwrap_or_default());

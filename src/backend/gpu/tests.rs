@@ -11,6 +11,8 @@ use crate::job::{
 use crate::numeric::philox::philox4x32_10;
 
 const DISPATCH: &str = include_str!("../../../shaders/common/dispatch.wgsl");
+const PHILOX: &str = include_str!("../../../shaders/common/philox.wgsl");
+const PHILOX_INT64: &str = include_str!("../../../shaders/common/philox_int64.wgsl");
 
 /// y = table[i % 16] * x[i], z = (x[i] + 1, i as a float): a map with a resident and a streamed input and two columns.
 /// Every operation is one exact or correctly rounded f32 operation, so the answers are equal bit by bit.
@@ -93,6 +95,7 @@ impl Kernel for Map {
     fn gpu(&self) -> Result<GpuSlot<'_>, String> {
         Ok(GpuSlot {
             source: self.source.clone(),
+            source_int64: None,
             constants: vec![("scale", 1.0)],
             workgroup: self.workgroup,
             needs: self.needs,
@@ -127,17 +130,6 @@ struct Params { dispatch: Dispatch, limit: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> output: array<u32>;
 var<workgroup> shared_sums: array<vec2<u32>, 64>;
-fn block(index: vec2<u32>) -> vec4<u32> {
-    var c = vec4<u32>(index, 0u, 0u);
-    var k = vec2<u32>(7u, 9u);
-    for (var round = 0u; round < 10u; round++) {
-        let p0 = multiply_64(0xD2511F53u, c.x);
-        let p1 = multiply_64(0xCD9E8D57u, c.z);
-        c = vec4<u32>(p1.y ^ c.y ^ k.x, p1.x, p0.y ^ c.w ^ k.y, p0.x);
-        k += vec2<u32>(0x9E3779B9u, 0xBB67AE85u);
-    }
-    return c;
-}
 @compute @workgroup_size(64)
 fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
          @builtin(local_invocation_index) local: u32) {
@@ -152,7 +144,7 @@ fn count(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) group
         var n = d.per_invocation;
         if me == d.invocations - 1u { n = d.count_lo - offset.x; }
         for (var i = 0u; i < n; i++) {
-            let w = block(add_64(first, i));
+            let w = philox4x32_10(vec4<u32>(add_64(first, i), 0u, 0u), vec2<u32>(7u, 9u));
             sums += vec2<u32>(select(0u, 1u, w.x < params.limit), w.y & 255u);
         }
     }
@@ -198,7 +190,8 @@ impl Kernel for Count {
     }
     fn gpu(&self) -> Result<GpuSlot<'_>, String> {
         Ok(GpuSlot {
-            source: format!("{DISPATCH}{COUNT}").into(),
+            source: format!("{DISPATCH}{PHILOX}{COUNT}").into(),
+            source_int64: Some(format!("{DISPATCH}{PHILOX_INT64}{COUNT}").into()),
             constants: vec![],
             workgroup: 64,
             needs: &[Capability::Integers],
@@ -285,6 +278,39 @@ fn staging_buffers_give_the_same_as_direct_mapping() {
     }
     let (output, _) = run_on(&mut gpu, &Count { items: 1000, limit: 1 << 31 }).unwrap();
     assert_same(&Count { items: 1000, limit: 1 << 31 }, &output);
+}
+
+#[test]
+fn the_module_with_64_bit_integers_is_for_adapters_that_have_them() {
+    let Some(_) = adapter_or_skip() else { return };
+    let mut gpu = open(|_| {});
+    let kernel = Count { items: 1003, limit: 1 << 30 };
+    let wide = gpu.has(Capability::Int64).unwrap();
+    let taken = |gpu: &Gpu| gpu.slot(&kernel).unwrap().0.source.contains("u64");
+    assert_eq!(taken(&gpu), wide);
+    // One that computes wrongly is like one that has none.
+    gpu.test.get_mut().unwrap().int64 = Some(false);
+    assert!(!taken(&gpu));
+    let (output, _) = run_on(&mut gpu, &kernel).unwrap();
+    assert_same(&kernel, &output);
+}
+
+#[test]
+fn pi_counts_the_same_with_and_without_64_bit_integers() {
+    let Some(_) = adapter_or_skip() else { return };
+    let (mut with, mut without) = (open(|_| {}), open(|_| {}));
+    without.device.forbid_int64();
+    let workload = crate::workloads::find("pi").unwrap();
+    for size in [0, 1, 3, 4, 15, 16, 17, 1003, 70_001] {
+        for (_, job) in workload.sized(size, &crate::workloads::Context { seed: u64::MAX }).unwrap() {
+            for step in job.steps(Precision::Integer).unwrap() {
+                for gpu in [&mut with, &mut without] {
+                    let (output, _) = run_on(gpu, step.kernel()).unwrap();
+                    assert_same(step.kernel(), &output);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -440,6 +466,7 @@ fn every_adapter_has_a_self_test() {
 fn timestamps_are_counted_or_dropped() {
     let Some(adapter) = adapter_or_skip() else { return };
     let mut gpu = open(|_| {});
+    gpu.device.stamp_always();
     let begin = Instant::now();
     run_on(&mut gpu, &Map::new(1_000_000)).unwrap();
     let wall = begin.elapsed().as_secs_f64();

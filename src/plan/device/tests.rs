@@ -52,6 +52,7 @@ impl Kernel for Shape {
     fn gpu(&self) -> Result<GpuSlot<'_>, String> {
         Ok(GpuSlot {
             source: Cow::Borrowed(""),
+            source_int64: None,
             constants: Vec::new(),
             workgroup: self.workgroup,
             needs: &[],
@@ -183,6 +184,19 @@ fn more_workgroups_than_one_dimension_holds_become_rows() {
     let wide = geometry(&slot, 1, &limits(), 64 * 65_536).unwrap();
     assert_eq!(wide.groups, [32_768, 2]);
     assert_eq!(geometry(&slot, 1, &limits(), 0).unwrap().groups, [1, 1]);
+}
+
+#[test]
+fn the_pace_does_not_chase_a_target_below_what_a_launch_costs() {
+    // 0.3 ms a launch and 4 ns an item, and a target of 0.1 ms.
+    let mut pace = Pace::new(1e-4, 1 << 17);
+    for _ in 0..50 {
+        pace.learn(pace.items(), 3e-4 + pace.items() as f64 * 4e-9);
+    }
+    assert!((10_000..40_000).contains(&pace.items()), "{} items", pace.items());
+    // A device that has become slow is no launch.
+    pace.learn(pace.items(), 1.0);
+    assert!(pace.items() < 5000, "{} items", pace.items());
 }
 
 #[test]

@@ -49,6 +49,7 @@ pub(super) fn slot(method: Method) -> Result<GpuSlot<'static>, String> {
     };
     Ok(GpuSlot {
         source: Cow::Borrowed(SOURCE),
+        source_int64: None,
         constants: Vec::new(),
         workgroup: WORKGROUP,
         needs: &[Capability::Integers],

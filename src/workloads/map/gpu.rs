@@ -39,6 +39,7 @@ pub(super) fn slot<'j>(job: &'j MapJob, single: &'j [Buffer<f32>]) -> GpuSlot<'j
     };
     GpuSlot {
         source: Cow::Owned(source(job, &used)),
+        source_int64: None,
         constants: Vec::new(),
         workgroup: 64,
         needs: &[Capability::Integers, Capability::Conversions],

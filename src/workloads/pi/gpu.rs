@@ -5,9 +5,16 @@ use std::borrow::Cow;
 use super::{Lattice, Pi};
 use crate::job::{Capability, GpuOutput, GpuSlot};
 
-/// The module: the common header and the kernel.
-const SOURCE: &str =
-    concat!(include_str!("../../../shaders/common/dispatch.wgsl"), include_str!("../../../shaders/pi.wgsl"));
+/// The module: the common header, a form of the generator, and the kernel.
+macro_rules! module {
+    ($generator:literal) => {
+        Cow::Borrowed(concat!(
+            include_str!("../../../shaders/common/dispatch.wgsl"),
+            include_str!(concat!("../../../shaders/common/", $generator)),
+            include_str!("../../../shaders/pi.wgsl")
+        ))
+    };
+}
 
 /// `@workgroup_size` of the entry point.
 const WORKGROUP: u32 = 64;
@@ -18,7 +25,8 @@ const SHARE: u64 = 16_384;
 
 pub(super) fn slot(pi: &Pi) -> GpuSlot<'static> {
     GpuSlot {
-        source: Cow::Borrowed(SOURCE),
+        source: module!("philox.wgsl"),
+        source_int64: Some(module!("philox_int64.wgsl")),
         constants: vec![("lattice", f64::from(pi.lattice.stream()))],
         workgroup: WORKGROUP,
         needs: &[Capability::Integers],
@@ -33,6 +41,6 @@ pub(super) fn slot(pi: &Pi) -> GpuSlot<'static> {
     }
 }
 
-// One block more than the loop counts is computed for the ragged end.
-const _: () = assert!(SHARE.is_multiple_of(4) && SHARE + 1 < 32_768);
+// Four blocks a turn, and a turn for each block of the ragged end.
+const _: () = assert!(SHARE.is_multiple_of(16) && SHARE / 8 + 4 < 32_768);
 const _: () = assert!(matches!(Lattice::Bits16.samples_per_block() | Lattice::Bits32.samples_per_block(), 6));

@@ -28,6 +28,7 @@ pub(super) fn slot(model: &Model) -> GpuSlot<'_> {
     };
     GpuSlot {
         source: Cow::Borrowed(SOURCE),
+        source_int64: None,
         constants: Vec::new(),
         workgroup: 64,
         needs: &[],

@@ -14,11 +14,10 @@ const DISPATCH: &str = include_str!("../../../shaders/common/dispatch.wgsl");
 const CORE: &str = include_str!("../../../shaders/stress.wgsl");
 const EXACT: &str = include_str!("../../../shaders/stress_exact.wgsl");
 const PAIRS: &str = include_str!("../../../shaders/stress_pairs.wgsl");
+const LOAD: &str = include_str!("../../../shaders/stress_load.wgsl");
+const LOAD_INT64: &str = include_str!("../../../shaders/stress_load_int64.wgsl");
 const EACH: &str = include_str!("../../../shaders/stress_each.wgsl");
 const FOUR: &str = include_str!("../../../shaders/stress_four.wgsl");
-
-/// `64u` of the shader.
-const WORKGROUP: u32 = 64;
 
 /// Values of one material in the shader.
 const MATERIAL_VALUES: usize = 16;
@@ -50,10 +49,13 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
     let values = tables.derivatives.iter().flatten().chain(&tables.temperature).chain(tables.centre.iter().flatten());
     let values: Vec<f64> = values.copied().collect();
     let connectivity = if gathered { 0 } else { tables.nodes };
+    let four = by_fours(tables, nodes);
+    let workgroup = if four { 256 } else { 64 };
     Ok(GpuSlot {
-        source: source(kernel, nodes).into(),
+        source: source(kernel, nodes, workgroup, LOAD).into(),
+        source_int64: (four && !double).then(|| source(kernel, nodes, workgroup, LOAD_INT64).into()),
         constants: Vec::new(),
-        workgroup: WORKGROUP,
+        workgroup,
         needs: match kernel.precision {
             Precision::F64 => &[Capability::F64],
             Precision::Mixed if !gathered => &[Capability::HiLo],
@@ -62,7 +64,7 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
         // Nodes twice, points and the centre times nodes, and the temperature's loop at each stress point; each loop counts
         // its end too.
         iterations_per_item: ((tables.points.len() + tables.ips + 3) * (tables.nodes + 2)) as u64,
-        max_items_per_invocation: if by_fours(tables, nodes) { 4 } else { 1 },
+        max_items_per_invocation: if four { 4 } else { 1 },
         block: if gathered { cpu::BLOCK as u64 } else { 1 },
         params: only_material(kernel, double),
         resident: vec![
@@ -79,7 +81,7 @@ pub(super) fn slot<'k>(kernel: &'k SolidKernel<'_>, nodes: Nodes) -> Result<GpuS
     })
 }
 
-fn source(kernel: &SolidKernel<'_>, nodes: Nodes) -> String {
+fn source(kernel: &SolidKernel<'_>, nodes: Nodes, workgroup: u32, load: &str) -> String {
     let tables = kernel.block.tables;
     let real = if kernel.precision == Precision::F64 { "f64" } else { "f32" };
     let rows = if pairs(kernel, nodes) { PAIRS } else { EXACT };
@@ -97,10 +99,12 @@ const MATERIALS: bool = {};
 const GATHERED: bool = {};
 const TURNED: bool = {};
 const BLOCK: u32 = {}u;
+const WORKGROUP: u32 = {workgroup}u;
 {CORE}
 {rows}
+{load}
 {invocation}
-@compute @workgroup_size({WORKGROUP})
+@compute @workgroup_size({workgroup})
 fn {}(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
       @builtin(local_invocation_index) local: u32) {{
     stress(group, groups, local);

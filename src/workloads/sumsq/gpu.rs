@@ -31,6 +31,7 @@ const WORDS: u32 = 4;
 fn slot<'k>(source: &'static str, wide: bool, params: Vec<u32>, streamed: Vec<Streamed<'k>>) -> GpuSlot<'k> {
     GpuSlot {
         source: Cow::Borrowed(source),
+        source_int64: None,
         constants: vec![("wide", f64::from(u8::from(wide)))],
         workgroup: WORKGROUP,
         needs: &[Capability::Integers],

@@ -33,6 +33,7 @@ pub(super) fn slot<T: Value + Sync>(view: View<'_, T>) -> GpuSlot<'_> {
     streamed.extend(view.length.map(|length| stream("length", length, 1)));
     GpuSlot {
         source: Cow::Borrowed(source),
+        source_int64: None,
         constants: Vec::new(),
         workgroup: 64,
         needs: if T::SCALAR == Scalar::F64 { &[Capability::F64] } else { &[] },

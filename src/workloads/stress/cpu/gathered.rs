@@ -1,8 +1,8 @@
 //! Differences for a device that does not gather node rows itself: made by all lanes here, streamed to the shaders.
 
-use super::stage::{Double, Mixed, Mode, Single, gather, prefetch};
+use super::Task;
+use super::stage::{Ask, Double, Mixed, Mode, Single, gather};
 use super::vector::{self, Lanes, Real, Vector, portable};
-use super::{AHEAD, Task};
 use crate::numeric::elements::ElementTables;
 use crate::simd::Simd;
 use crate::workloads::stress::model::{MAX_NODES, NodeRow};
@@ -100,10 +100,9 @@ fn walk_nodes<M: Mode>(task: &Task<'_, M::Node>, nodes: usize, start: usize, int
     let mut wide = [[[M::Wide::zero(); 6]; MAX_NODES]; 2];
     let mut narrow = [[M::Vector::zero(); 6]; MAX_NODES];
     let mut cells = task.connectivity.chunks_exact(width * nodes);
+    let ask = Ask::of(task.connectivity, width * nodes);
     for step in 0..=cells.len() {
-        if let Some(ahead) = task.connectivity.get((step + AHEAD) * width * nodes..) {
-            prefetch(task.nodes, &ahead[..ahead.len().min(width * nodes)]);
-        }
+        ask.ahead_of(step, task.nodes, task.connectivity);
         if let Some(cells) = cells.next() {
             gather::<M>(task.nodes, cells, &mut wide[step % 2][..nodes]);
         }

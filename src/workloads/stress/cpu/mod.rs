@@ -23,7 +23,7 @@ mod write;
 
 use self::core::Material;
 pub(super) use gathered::{BLOCK, gather_f32, gather_f64, gather_mixed, values as gathered_values};
-use stage::{Double, Mixed, Mode, Single, gather};
+use stage::{Ask, Double, Mixed, Mode, Single, gather};
 use vector::{Lanes, Real, Vector, portable};
 use write::{Direct, Sink, Staged, aligned, flush};
 
@@ -288,9 +288,6 @@ fn pick_materials<Node, V: Vector>(task: &Task<'_, Node>, start: usize, into: &m
     }
 }
 
-/// Groups between asking for node rows and gathering them: some 300 ns of work, the time of a read from memory.
-const AHEAD: usize = 4;
-
 /// Walks a whole number of groups, each of as many elements as a vector has lanes: material constants, gather, core,
 /// results. The gather runs one group ahead: its cache misses overlap with arithmetic, and what it stored four values at a
 /// time has left the store buffer when it is read eight at a time.
@@ -306,13 +303,10 @@ fn walk<M: Mode, C: Core<M::Vector>>(task: &Task<'_, M::Node>, columns: &mut [&m
     let mut staged = Staged::<M::Vector> { values: vec![Default::default(); 7 * width * ips], ips };
     let mut free = vec![[M::Vector::zero(); 3]; if task.thermal { ips } else { 0 }];
     let mut material = Material::uniform(task.material(0));
-    let groups = task.connectivity.chunks_exact(width * nodes);
-    let count = groups.len();
-    let mut groups = groups;
-    for step in 0..=count {
-        if let Some(ahead) = task.connectivity.get((step + AHEAD) * width * nodes..) {
-            stage::prefetch(task.nodes, &ahead[..ahead.len().min(width * nodes)]);
-        }
+    let mut groups = task.connectivity.chunks_exact(width * nodes);
+    let ask = Ask::of(task.connectivity, width * nodes);
+    for step in 0..=groups.len() {
+        ask.ahead_of(step, task.nodes, task.connectivity);
         if let Some(cells) = groups.next() {
             gather::<M>(task.nodes, cells, &mut wide[step % 2][..nodes]);
         }

@@ -1,8 +1,8 @@
 //! From node rows to lanes: the gather, which is what binds.
 //!
-//! A row is one cache line, so an element touches `nodes` lines. Four elements' rows are transposed in registers, two
-//! components at a time, then the first node's are subtracted: one shuffle for each vector of four, where single loads and
-//! stores would cost twice the time of everything else.
+//! A row is one cache line, so an element touches `nodes` lines. The rows of four elements (of eight in f64 where vectors
+//! have eight) are transposed in registers, then the first node's are subtracted: one or two shuffles for each vector,
+//! where single loads and stores would cost twice the time of everything else.
 
 use std::marker::PhantomData;
 
@@ -19,8 +19,11 @@ pub(super) trait Mode {
     /// Differences of as many elements, in the precision in which they are formed.
     type Wide: Lanes;
 
-    /// The six components of four rows less `base`, component by row, element by column.
-    fn quad(rows: [&Self::Node; 4], base: &Quad<Self>) -> Quad<Self>;
+    /// Fills `into` for the elements of `cells`, see [`gather`], which has checked the points.
+    ///
+    /// # Safety
+    /// Every point of `cells` is in `nodes`.
+    unsafe fn differences(nodes: &[Self::Node], cells: &[u32], into: &mut [[Self::Wide; 6]]);
 
     /// The differences as the core takes them: `wide` itself, or `into` filled from it. `centre` holds dN/dxi at the
     /// element's centre.
@@ -30,9 +33,6 @@ pub(super) trait Mode {
         into: &'d mut [[Self::Vector; 6]],
     ) -> &'d [[Self::Vector; 6]];
 }
-
-/// Six components of four elements.
-pub(super) type Quad<M> = [[<<M as Mode>::Wide as Lanes>::Real; 4]; 6];
 
 /// f64 throughout.
 pub(super) struct Double<V>(PhantomData<V>);
@@ -46,8 +46,9 @@ impl<V: Vector<Real = f64>> Mode for Double<V> {
     type Vector = V;
     type Wide = V;
     #[inline(always)]
-    fn quad(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
-        quad_f64::<V>(rows, base)
+    unsafe fn differences(nodes: &[NodeRow], cells: &[u32], into: &mut [[Self::Wide; 6]]) {
+        // SAFETY: by the caller's contract.
+        unsafe { differences_f64::<V, Self::Wide>(nodes, cells, into) };
     }
     #[inline(always)]
     fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f64; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
@@ -60,14 +61,17 @@ impl<V: Vector<Real = f32>> Mode for Single<V> {
     type Vector = V;
     type Wide = V;
     #[inline(always)]
-    fn quad(rows: [&[f32; 8]; 4], base: &[[f32; 4]; 6]) -> [[f32; 4]; 6] {
-        #[cfg(target_arch = "x86_64")]
-        {
-            // SAFETY: SSE is part of x86-64's baseline.
-            unsafe { x86::quad_f32(rows, base) }
+    unsafe fn differences(nodes: &[[f32; 8]], cells: &[u32], into: &mut [[V; 6]]) {
+        let n = into.len();
+        for (quad, cells) in cells.chunks_exact(4 * n).enumerate() {
+            // SAFETY: by the caller's contract.
+            let row = |l: usize, a: usize| unsafe { nodes.get_unchecked(cells[l * n + a] as usize) };
+            let first = quad_f32([row(0, 0), row(1, 0), row(2, 0), row(3, 0)], &Default::default());
+            for a in 1..n {
+                let difference = quad_f32([row(0, a), row(1, a), row(2, a), row(3, a)], &first);
+                put(&difference, &mut into[a], quad);
+            }
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        std::array::from_fn(|c| std::array::from_fn(|l| rows[l][c] - base[c][l]))
     }
     #[inline(always)]
     fn narrow<'d>(wide: &'d [[V; 6]], _centre: &[[f32; 3]], _into: &'d mut [[V; 6]]) -> &'d [[V; 6]] {
@@ -80,8 +84,9 @@ impl<V: Halves> Mode for Mixed<V> {
     type Vector = V;
     type Wide = [V::Half; 2];
     #[inline(always)]
-    fn quad(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
-        quad_f64::<V>(rows, base)
+    unsafe fn differences(nodes: &[NodeRow], cells: &[u32], into: &mut [[Self::Wide; 6]]) {
+        // SAFETY: by the caller's contract.
+        unsafe { differences_f64::<V, Self::Wide>(nodes, cells, into) };
     }
     /// Slender bodies turn far more than they stretch, and f32 would round the turn: the rotation at the element's centre
     /// is estimated in f32, then subtracted in f64, `du - W dx` with `W` skew. The strain, the symmetric part, does not
@@ -110,14 +115,64 @@ impl<V: Halves> Mode for Mixed<V> {
     }
 }
 
+/// [`Mode::differences`] of f64 rows, eight elements at a time where vectors of `V`'s level have eight values.
+///
+/// # Safety
+/// As there.
 #[inline(always)]
-fn quad_f64<V: Vector>(rows: [&NodeRow; 4], base: &[[f64; 4]; 6]) -> [[f64; 4]; 6] {
+unsafe fn differences_f64<V: Vector, W: Lanes<Real = f64>>(nodes: &[NodeRow], cells: &[u32], into: &mut [[W; 6]]) {
+    let n = into.len();
+    #[cfg(target_arch = "x86_64")]
+    if V::AVX512 {
+        for (eight, cells) in cells.chunks_exact(8 * n).enumerate() {
+            // SAFETY: the CPU has AVX-512 wherever V is used; the points are in `nodes`.
+            unsafe { x86::differences_of_eight(nodes, cells, eight, into) };
+        }
+        return;
+    }
+    for (quad, cells) in cells.chunks_exact(4 * n).enumerate() {
+        // SAFETY: by the caller's contract.
+        let row = |l: usize, a: usize| unsafe { nodes.get_unchecked(cells[l * n + a] as usize) };
+        let first = quad_f64::<V>([row(0, 0), row(1, 0), row(2, 0), row(3, 0)], &Default::default());
+        for a in 1..n {
+            let difference = quad_f64::<V>([row(0, a), row(1, a), row(2, a), row(3, a)], &first);
+            put(&difference, &mut into[a], quad);
+        }
+    }
+}
+
+/// Six components of four elements.
+type Quad<T> = [[T; 4]; 6];
+
+/// The six components of four rows less `base`, component by row, element by column.
+#[inline(always)]
+fn quad_f64<V: Vector>(rows: [&NodeRow; 4], base: &Quad<f64>) -> Quad<f64> {
     #[cfg(target_arch = "x86_64")]
     if V::AVX2 {
         // SAFETY: the CPU has AVX2 wherever V is used.
         return unsafe { x86::quad_f64(rows, base) };
     }
     std::array::from_fn(|c| std::array::from_fn(|l| rows[l][c] - base[c][l]))
+}
+
+/// The same of f32 rows.
+#[inline(always)]
+fn quad_f32(rows: [&[f32; 8]; 4], base: &Quad<f32>) -> Quad<f32> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: SSE is part of x86-64's baseline.
+        unsafe { x86::quad_f32(rows, base) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    std::array::from_fn(|c| std::array::from_fn(|l| rows[l][c] - base[c][l]))
+}
+
+/// Writes the components of the `quad`th four elements.
+#[inline(always)]
+fn put<W: Lanes>(difference: &Quad<W::Real>, into: &mut [W; 6], quad: usize) {
+    for c in 0..6 {
+        into[c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&difference[c]);
+    }
 }
 
 /// W_xy, W_xz, W_yz of the displacement gradient at the element's centre; 0 where it has none. A truss turns about
@@ -153,17 +208,51 @@ fn rotation<V: Vector>(d: &[[V; 6]], centre: &[[V::Real; 3]]) -> [V; 3] {
     [(twice[0] * factor).finite_or_zero(), (twice[1] * factor).finite_or_zero(), (twice[2] * factor).finite_or_zero()]
 }
 
-/// Asks for the rows of `points`, which will soon be gathered. A row that is not there is nobody's error yet.
-#[inline(always)]
-pub(super) fn prefetch<Node>(nodes: &[Node], points: &[u32]) {
-    #[cfg(target_arch = "x86_64")]
-    for point in points {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch reads nothing; the address need not be valid.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(nodes.as_ptr().wrapping_add(*point as usize).cast()) };
+/// Whether and which node rows are asked for before they are gathered.
+pub(super) struct Ask {
+    /// Points of a group of elements.
+    group: usize,
+    /// Whether it is worth it.
+    scattered: bool,
+}
+
+impl Ask {
+    /// Groups between asking for rows and gathering them: some 300 ns of work, the time of a read from memory.
+    const AHEAD: usize = 4;
+
+    /// Rows that lie this close to each other are in the cache still from the groups before: half a megabyte of them.
+    /// Asking costs a tenth of the time of everything else, for nothing where the mesh is numbered in order.
+    const NEAR: u32 = 8192;
+
+    /// Groups that are looked at.
+    const LOOKS: usize = 8;
+
+    /// Looks at a few of the groups of `group` points each.
+    pub(super) fn of(connectivity: &[u32], group: usize) -> Self {
+        let groups = connectivity.chunks_exact(group);
+        let step = groups.len().div_ceil(Self::LOOKS).max(1);
+        let span = |points: &[u32]| points.iter().max().unwrap_or(&0) - points.iter().min().unwrap_or(&0);
+        Self { group, scattered: groups.step_by(step).any(|points| span(points) > Self::NEAR) }
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (nodes, points);
+
+    /// Asks for the rows that will be gathered some groups after group `step`. A row that is not there is nobody's error
+    /// yet.
+    #[inline(always)]
+    pub(super) fn ahead_of<Node>(&self, step: usize, nodes: &[Node], connectivity: &[u32]) {
+        if !self.scattered {
+            return;
+        }
+        let start = ((step + Self::AHEAD) * self.group).min(connectivity.len());
+        let end = (start + self.group).min(connectivity.len());
+        #[cfg(target_arch = "x86_64")]
+        for point in &connectivity[start..end] {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: a prefetch reads nothing; the address need not be valid.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(nodes.as_ptr().wrapping_add(*point as usize).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (nodes, start, end);
+    }
 }
 
 /// Fills `into` (`[node][component]`; node 0's stay zero) for as many cells as there are lanes.
@@ -177,27 +266,16 @@ pub(super) fn gather<M: Mode>(nodes: &[M::Node], cells: &[u32], into: &mut [[M::
     // One check for all, in vector instructions.
     let most = cells.iter().fold(0, |most, point| most.max(*point));
     assert!((most as usize) < nodes.len(), "point {most} of {}", nodes.len());
-    for quad in 0..M::Vector::W / 4 {
-        let quad_cells = &cells[4 * quad * n..][..4 * n];
-        // SAFETY: the largest index was checked above.
-        let row = |l: usize, a: usize| unsafe { nodes.get_unchecked(quad_cells[l * n + a] as usize) };
-        let first = M::quad([row(0, 0), row(1, 0), row(2, 0), row(3, 0)], &Default::default());
-        for a in 1..n {
-            let difference = M::quad([row(0, a), row(1, a), row(2, a), row(3, a)], &first);
-            for c in 0..6 {
-                into[a][c].lanes_mut()[4 * quad..4 * quad + 4].copy_from_slice(&difference[c]);
-            }
-        }
-    }
+    // SAFETY: the largest index was checked above.
+    unsafe { M::differences(nodes, cells, into) };
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{
-        __m128, __m128d, __m256d, _mm_loadu_pd, _mm_loadu_ps, _mm_movehl_ps, _mm_movelh_ps, _mm_sub_ps,
-        _mm_unpackhi_ps, _mm_unpacklo_ps, _mm256_castpd128_pd256, _mm256_insertf128_pd, _mm256_loadu_pd,
-        _mm256_storeu_pd, _mm256_sub_pd, _mm256_unpackhi_pd, _mm256_unpacklo_pd,
-    };
+    use std::arch::x86_64::*;
+
+    use super::super::vector::Lanes;
+    use super::NodeRow;
 
     /// # Safety
     /// The CPU has SSE2: every x86-64 has.
@@ -249,6 +327,100 @@ mod x86 {
         all
     }
 
+    /// Four values of each of two rows.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512.
+    #[inline(always)]
+    unsafe fn halves(low: &NodeRow, high: &NodeRow) -> __m512d {
+        // SAFETY: the caller vouches for AVX-512; a row has eight values.
+        unsafe {
+            let low = _mm512_castpd256_pd512(_mm256_loadu_pd(low.as_ptr()));
+            _mm512_insertf64x4::<1>(low, _mm256_loadu_pd(high.as_ptr()))
+        }
+    }
+
+    /// Values 4 and 5 of each of four rows.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512.
+    #[inline(always)]
+    unsafe fn quarters(rows: [&NodeRow; 4]) -> __m512d {
+        // SAFETY: the caller vouches for AVX-512.
+        unsafe {
+            let all = _mm512_castpd128_pd512(two(rows[0], 4));
+            let all = _mm512_insertf64x2::<1>(all, two(rows[1], 4));
+            let all = _mm512_insertf64x2::<2>(all, two(rows[2], 4));
+            _mm512_insertf64x2::<3>(all, two(rows[3], 4))
+        }
+    }
+
+    /// The six components of eight rows. Parts of rows come together by insertions from memory, which are no shuffles, in
+    /// the order in which one or two shuffles a component put all eight where they belong.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512; for speed the caller is compiled for it.
+    #[inline(always)]
+    unsafe fn eight(rows: [&NodeRow; 8]) -> [__m512d; 6] {
+        const EVEN: i32 = 0b10_00_10_00;
+        const ODD: i32 = 0b11_01_11_01;
+        // SAFETY: the caller vouches for AVX-512.
+        unsafe {
+            let (r02, r13) = (halves(rows[0], rows[2]), halves(rows[1], rows[3]));
+            let (r46, r57) = (halves(rows[4], rows[6]), halves(rows[5], rows[7]));
+            // [x0 x1 z0 z1 x2 x3 z2 z3] and so on.
+            let (xz03, yu03) = (_mm512_unpacklo_pd(r02, r13), _mm512_unpackhi_pd(r02, r13));
+            let (xz47, yu47) = (_mm512_unpacklo_pd(r46, r57), _mm512_unpackhi_pd(r46, r57));
+            let even = quarters([rows[0], rows[2], rows[4], rows[6]]);
+            let odd = quarters([rows[1], rows[3], rows[5], rows[7]]);
+            [
+                _mm512_shuffle_f64x2::<EVEN>(xz03, xz47),
+                _mm512_shuffle_f64x2::<EVEN>(yu03, yu47),
+                _mm512_shuffle_f64x2::<ODD>(xz03, xz47),
+                _mm512_shuffle_f64x2::<ODD>(yu03, yu47),
+                _mm512_unpacklo_pd(even, odd),
+                _mm512_unpackhi_pd(even, odd),
+            ]
+        }
+    }
+
+    /// The differences of eight elements, which become the `part`th eight of `into`.
+    ///
+    /// # Safety
+    /// The CPU has AVX-512; for speed the caller is compiled for it. Every point of `cells` is in `nodes`.
+    #[inline(always)]
+    pub(super) unsafe fn differences_of_eight<W: Lanes<Real = f64>>(
+        nodes: &[NodeRow],
+        cells: &[u32],
+        part: usize,
+        into: &mut [[W; 6]],
+    ) {
+        let n = into.len();
+        // SAFETY: by the caller's contract; a destination has eight values.
+        unsafe {
+            let first = eight(node(nodes, cells, n, 0));
+            for a in 1..n {
+                let own = eight(node(nodes, cells, n, a));
+                for c in 0..6 {
+                    let to = &mut into[a][c].lanes_mut()[8 * part..8 * part + 8];
+                    _mm512_storeu_pd(to.as_mut_ptr(), _mm512_sub_pd(own[c], first[c]));
+                }
+            }
+        }
+    }
+
+    /// The rows of node `a` of eight elements with `n` nodes each.
+    ///
+    /// # Safety
+    /// Every point of `cells` is in `nodes`.
+    #[inline(always)]
+    unsafe fn node<'r>(nodes: &'r [NodeRow], cells: &[u32], n: usize, a: usize) -> [&'r NodeRow; 8] {
+        assert!(cells.len() == 8 * n && a < n, "eight elements");
+        // SAFETY: by the caller's contract.
+        let row = |l: usize| unsafe { nodes.get_unchecked(cells[l * n + a] as usize) };
+        [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)]
+    }
+
     /// # Safety
     /// The CPU has SSE: every x86-64 has.
     #[inline(always)]
@@ -292,6 +464,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rows_are_asked_for_where_a_group_s_points_lie_far_apart() {
+        let near: Vec<u32> = (0..3200).map(|i| i / 4 + i % 4 * 1000).collect();
+        assert!(!Ask::of(&near, 32).scattered);
+        assert!(!Ask::of(&near[..31], 32).scattered, "no whole group");
+        assert!(!Ask::of(&[], 32).scattered);
+        let far: Vec<u32> = (0..3200).map(|i| (i * 7919) % 100_003).collect();
+        assert!(Ask::of(&far, 32).scattered);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(super) trait Vector:
     const W: usize;
     /// Whether AVX2 is there wherever this type is used.
     const AVX2: bool;
+    /// Whether AVX-512 is.
+    const AVX512: bool;
     /// The same number for all.
     fn splat(value: Self::Real) -> Self;
     /// `self * b + c`, in one rounding where the level has it.

@@ -38,6 +38,7 @@ macro_rules! plain {
         impl Vector for $name {
             const W: usize = $w;
             const AVX2: bool = false;
+            const AVX512: bool = false;
             #[inline(always)]
             fn splat(value: $real) -> Self {
                 Self([value; $w])

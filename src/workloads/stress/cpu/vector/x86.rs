@@ -38,6 +38,7 @@ macro_rules! register {
         impl Vector for $name {
             const W: usize = $w;
             const AVX2: bool = true;
+            const AVX512: bool = size_of::<Self>() == 64;
             #[inline(always)]
             fn splat(value: $real) -> Self {
                 // SAFETY: see above.
