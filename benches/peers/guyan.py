@@ -77,5 +77,5 @@ CASES = [
     case("random3000", {"analyse": None, "factor": 0.5, "solve": 0.5, WHOLE: None}, PARDISO | CHOLMOD | SMALL, 20),
     case("fe20k", GOALS, PARDISO | CHOLMOD, 5),
     case("fe60k", GOALS, PARDISO | CHOLMOD, 3, rounds=3),
-    case("fe190k", GOALS | {WHOLE: 0.75}, PARDISO | CHOLMOD, 1, rounds=2, large=True),
+    case("fe190k", GOALS | {WHOLE: 0.75}, PARDISO | CHOLMOD, 3, rounds=2, large=True),
 ]
