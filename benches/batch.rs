@@ -81,6 +81,7 @@ fn sizes(total: usize) -> Vec<u64> {
 
 fn main() -> Result<()> {
     let mut config = Layers::default().config()?;
+    config.io = config.io.with_threads(0);
     config.io.readers = option("--readers", config.io.readers);
     config.io.writers = option("--writers", config.io.writers);
     let rounds = option("--rounds", 5);

@@ -184,7 +184,7 @@ pub fn run<F: Files>(
 }
 
 fn limits(config: &Config) -> Result<Limits> {
-    let io = &config.io;
+    let io = config.io.with_threads(0);
     let bytes = units::parse_bytes(&io.bytes).map_err(Error::Usage)?;
     Ok(Limits { readers: io.readers, writers: io.writers, cases: io.cases, bytes })
 }

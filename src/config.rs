@@ -99,6 +99,17 @@ pub struct Io {
     pub bytes: String,
 }
 
+impl Io {
+    /// These settings with numbers of threads: where they are 0 one for every two processors, at most two, since what reads
+    /// and writes computes as well; and at least `waiting` that read, for inputs that are waited for.
+    #[must_use]
+    pub fn with_threads(&self, waiting: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let few = |threads: usize| if threads == 0 { (processors / 2).clamp(1, 2) } else { threads };
+        Self { readers: few(self.readers).max(waiting), writers: few(self.writers), ..self.clone() }
+    }
+}
+
 /// `[report]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -355,14 +366,13 @@ impl Config {
                 return layers.refuse(knob, "a size such as 512M or 2GiB");
             }
         }
-        for (knob, count, most) in [
-            ("io.readers", self.io.readers, 256),
-            ("io.writers", self.io.writers, 256),
-            ("io.cases", self.io.cases, 65_536),
-        ] {
-            if !(1..=most).contains(&count) {
-                return layers.refuse(knob, &format!("between 1 and {most}"));
+        for (knob, count, most) in [("io.readers", self.io.readers, 256), ("io.writers", self.io.writers, 256)] {
+            if count > most {
+                return layers.refuse(knob, &format!("at most {most}"));
             }
+        }
+        if !(1..=65_536).contains(&self.io.cases) {
+            return layers.refuse("io.cases", "between 1 and 65536");
         }
         Ok(())
     }
@@ -475,5 +485,15 @@ mod tests {
             assert_eq!(error.exit_code(), 2);
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn lanes_get_threads_by_processors_and_by_what_is_waited_for() {
+        let io = Io { readers: 0, writers: 0, cases: 32, bytes: "1GiB".into() };
+        let few = io.with_threads(0);
+        assert!((1..=2).contains(&few.readers) && few.writers == few.readers, "{few:?}");
+        assert_eq!(io.with_threads(20), Io { readers: 20, ..few });
+        let set = Io { readers: 3, writers: 5, ..io };
+        assert_eq!(set.with_threads(0), set);
     }
 }

@@ -108,7 +108,7 @@ fn patterns_folders_and_lists_give_what_single_runs_give() {
         );
         let lanes = &report["lanes"];
         assert!(lanes["wall_seconds"].as_f64().unwrap() > 0.0 && lanes["overlap"].as_f64().unwrap() > 0.0);
-        assert_eq!(lanes["read"]["threads"], 2);
+        assert!((1..=2).contains(&lanes["read"]["threads"].as_u64().unwrap()), "{lanes}");
         assert_eq!(files(&folder.join(format!("out{at}"))).len(), 11);
     }
     for i in [1, 6, 11] {

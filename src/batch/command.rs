@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::exec::Control;
 use crate::formats::source::write_whole;
 use crate::job::{Answer, Input, Job, Output};
-use crate::location::{shown, shown_path};
+use crate::location::{shown, shown_path, url_of};
 use crate::machine::Machine;
 use crate::plan::policy::AUTO;
 use crate::report::batch::{self as form, Status};
@@ -68,6 +68,7 @@ pub fn command(
         // A case of unknown size, such as one behind a URL, counts as its share of what may be read ahead.
         unknown: units::parse_bytes(&config.io.bytes).map_err(Error::Usage)? / config.io.cases as u64,
     };
+    let config = &Config { io: config.io.with_threads(requests(&wanted, config)), ..config.clone() };
     let mut results: Vec<CaseResult> = Vec::new();
     let mut failed = 0;
     let ran = super::run(workload.name(), wanted.iter().copied(), &files, config, control, |result| {
@@ -124,6 +125,12 @@ fn refuse(args: &ArgMatches, config: &Config) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Requests that read the inputs of `cases` at once; 0 where none is behind a URL.
+fn requests(cases: &[&Case], config: &Config) -> usize {
+    let afar = |case: &&Case| case.reads.iter().any(|path| url_of(path).is_some());
+    if cases.iter().any(afar) { config.net.connections.min(config.io.cases).min(cases.len()) } else { 0 }
 }
 
 /// The line about a failed case: its error names the input, or the input is put before it.
