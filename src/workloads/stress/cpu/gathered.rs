@@ -1,7 +1,8 @@
 //! Differences for a device that does not gather node rows itself: made by all lanes here, streamed to the shaders.
 
 use super::Task;
-use super::stage::{Ask, Double, Mixed, Mode, Single, gather};
+use super::ahead::Ask;
+use super::stage::{Double, Mixed, Mode, Single, gather};
 use super::vector::{self, Lanes, Real, Vector, portable};
 use crate::numeric::elements::ElementTables;
 use crate::simd::Simd;

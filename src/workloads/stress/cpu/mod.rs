@@ -13,6 +13,7 @@ use crate::simd::Simd;
 
 use super::model::{MAX_NODES, NodeRow};
 
+mod ahead;
 mod core;
 mod gathered;
 mod hex8;
@@ -22,8 +23,9 @@ mod vector;
 mod write;
 
 use self::core::Material;
+use ahead::Ask;
 pub(super) use gathered::{BLOCK, gather_f32, gather_f64, gather_mixed, values as gathered_values};
-use stage::{Ask, Double, Mixed, Mode, Single, gather};
+use stage::{Double, Mixed, Mode, Single, gather};
 use vector::{Lanes, Real, Vector, portable};
 use write::{Direct, Sink, Staged, aligned, flush};
 
