@@ -30,6 +30,7 @@ fn print(limits: &Limits) {
         ("triad, plain stores", limits.triad, "B/s"),
         ("triad, past the caches", limits.triad_streaming, "B/s"),
         ("read from memory", limits.read, "B/s"),
+        ("written to memory", limits.write, "B/s"),
         ("read from the last cache", limits.cache_read, "B/s"),
         ("multiply-add f64", limits.flops_f64, "FLOP/s"),
         ("multiply-add f32", limits.flops_f32, "FLOP/s"),

@@ -142,10 +142,15 @@ pub fn compare(
     let baselines = if alone { Vec::new() } else { names(&config.run.baseline)? };
     let rule = sampler::Rule::from(&config.run).allowed(job.repeat());
     let (mut rows, mut skipped) = (Vec::new(), Vec::new());
+    let mut host = Host::new(config.cpu.pin);
+    let mut add = |row: Measured, rows: &mut Vec<Measured>| {
+        rows.push(row);
+        measure_ceilings(rows, &mut host, config, control)
+    };
     // Those that were asked for come first: when one of them cannot run, nobody waits for a baseline to learn it.
     for id in &wanted {
         match measure(job, id, rule, config, control) {
-            Ok(row) => rows.push(row),
+            Ok(row) => add(row, &mut rows)?,
             Err(Error::Unavailable { why, .. }) if everything || automatic => {
                 skipped.push(Skipped { backend: id.clone(), why });
             }
@@ -174,13 +179,12 @@ pub fn compare(
             continue;
         }
         match measure(job, id, rule, config, control) {
-            Ok(row) => rows.push(row),
+            Ok(row) => add(row, &mut rows)?,
             // A baseline is an extra: without it the answer stands.
             Err(Error::Unavailable { why, .. }) => skipped.push(Skipped { backend: id.clone(), why }),
             Err(error) => return Err(error),
         }
     }
-    measure_ceilings(&mut rows, config, control)?;
     Ok(Comparison { rows, skipped, baselines, choice })
 }
 
@@ -193,19 +197,20 @@ pub fn ranked(choice: &Choice) -> Vec<String> {
     candidates.into_iter().map(|candidate| candidate.backend.clone()).collect()
 }
 
-/// Total seconds of runs from which on measuring the machine's ceilings, some 0.1 s a number of threads, is no long wait.
-const CEILINGS_FROM: f64 = 0.2;
+/// Total seconds of runs from which on measuring the machine's ceilings, some 0.1 s a row, is no long wait.
+const CEILINGS_FROM: f64 = 0.1;
 
-/// Measures what the machine can do, so that the report can say how much of it each row reached.
-fn measure_ceilings(rows: &mut [Measured], config: &Config, control: &Control) -> Result<()> {
+/// Measures what the machine can do for the rows that do not know it yet, so that the report can say how much of it each
+/// one reached. Called after each row and not once for all: on a shared host memory was seen to become twice as fast, or
+/// half as fast, while the next row ran.
+fn measure_ceilings(rows: &mut [Measured], host: &mut Host, config: &Config, control: &Control) -> Result<()> {
     let spent: f64 = rows.iter().flat_map(|row| &row.samples.phases).map(Phases::total).sum();
     if !config.run.limits || spent < CEILINGS_FROM {
         return Ok(());
     }
-    control.stage("measuring what this machine can do");
-    let mut host = Host::new(config.cpu.pin);
-    for row in rows {
-        row.ceilings = host.of(&row.facts)?;
+    for row in rows.iter_mut().filter(|row| row.ceilings.is_none()) {
+        control.stage(&format!("{}: measuring what this machine can do", row.facts.id));
+        row.ceilings = Some(host.of(&row.facts)?);
         control.proceed()?;
     }
     Ok(())

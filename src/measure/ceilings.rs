@@ -1,5 +1,6 @@
-//! The measured ceilings of what a backend computes on. The host's are measured once per number of threads, with that
-//! many threads: a limit that all cores together reach says nothing about one. A GPU's come from the profile.
+//! The measured ceilings of what a backend computes on. The host's are measured when they are asked for, with as many
+//! threads as the backend has: a limit that all cores together reach says nothing about one. A GPU's come from the
+//! profile.
 
 use super::limit::Ceilings;
 use crate::backend::BackendFacts;
@@ -10,24 +11,23 @@ use crate::machine::pool::Pool;
 use crate::machine::profile::{BackendProfile, Found, Key, Profile, Rate};
 use crate::simd::Simd;
 
-/// The host's ceilings by number of threads, each measured when it is first asked for: about 0.1 s.
+/// Finds the ceilings of backends.
 #[derive(Debug)]
 pub struct Host {
     pin: bool,
-    known: Vec<(usize, Ceilings)>,
     /// What `hetero calibrate` left, once it was looked for.
     profile: Option<Option<Box<Profile>>>,
 }
 
 impl Host {
-    /// Nothing measured yet. `pin`: whether the backends pin their workers.
+    /// `pin`: whether the backends pin their workers.
     #[must_use]
     pub fn new(pin: bool) -> Self {
-        Self { pin, known: Vec::new(), profile: None }
+        Self { pin, profile: None }
     }
 
-    /// The ceilings of what computes for a backend: that many threads of the host, or all of them for a software
-    /// adapter, which is the same silicon. Of a GPU, whose memory and link are not the host's, what `hetero calibrate`
+    /// The ceilings of what computes for a backend, now: that many threads of the host, or all of them for a software
+    /// adapter, which is the same silicon, measured in about 0.1 s. Of a GPU, whose memory and link are not the host's, what `hetero calibrate`
     /// found; nothing without.
     ///
     /// # Errors
@@ -54,15 +54,9 @@ impl Host {
     }
 
     /// `threads` of the host; 0 for all it may use.
-    fn threads(&mut self, threads: usize) -> Result<Ceilings> {
+    fn threads(&self, threads: usize) -> Result<Ceilings> {
         let pool = Pool::shared(threads, self.pin)?;
-        let threads = pool.threads();
-        if let Some((_, ceilings)) = self.known.iter().find(|(known, _)| *known == threads) {
-            return Ok(*ceilings);
-        }
-        let ceilings = Ceilings::from(&limits::measure(&pool, Simd::detect(), true)?);
-        self.known.push((threads, ceilings));
-        Ok(ceilings)
+        Ok(Ceilings::from(&limits::measure(&pool, Simd::detect(), true)?))
     }
 }
 
@@ -70,6 +64,7 @@ impl From<&Limits> for Ceilings {
     fn from(limits: &Limits) -> Self {
         Self {
             read_bandwidth: Some(limits.read),
+            write_bandwidth: Some(limits.write),
             // The better of the two: whether stores pass the caches is the kernel's choice, not the machine's.
             triad_bandwidth: Some(limits.triad.max(limits.triad_streaming)),
             cache_bytes: Some(limits.cache_bytes as f64),
@@ -118,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn each_number_of_threads_is_measured_once_and_a_gpu_is_not_the_host() {
+    fn the_host_is_measured_at_each_call_and_a_gpu_is_not_the_host() {
         let mut host = Host::new(true);
         let one = BackendFacts { adapter: None, ..facts(false) };
         let first = host.of(&one).unwrap();
         assert!(first.triad_bandwidth.unwrap() > 0.0);
-        assert_eq!(host.of(&one).unwrap(), first, "measured again");
+        assert_ne!(host.of(&one).unwrap(), first, "what was measured before says nothing about now");
         host.profile = Some(None);
         assert_eq!(host.of(&facts(false)).unwrap(), Ceilings::default());
         assert!(host.of(&facts(true)).unwrap().flops_f32.unwrap() > 0.0);

@@ -45,6 +45,8 @@ impl Totals {
 pub struct Ceilings {
     /// Bytes per second read from main (device) memory.
     pub read_bandwidth: Option<f64>,
+    /// Bytes per second written to main (device) memory.
+    pub write_bandwidth: Option<f64>,
     /// Bytes per second of a triad (two reads, one write) on main (device) memory.
     pub triad_bandwidth: Option<f64>,
     /// Size in bytes of the last-level cache that all threads share.
@@ -61,6 +63,26 @@ pub struct Ceilings {
     pub transfer_bandwidth: Option<f64>,
     /// Seconds to hand out one empty chunk and wait for it.
     pub dispatch_seconds: Option<f64>,
+}
+
+impl Ceilings {
+    /// Bytes per second when `written` of `bytes` are written: those that were measured for reading alone, for the triad
+    /// (a third) and for writing alone, and between them what follows when a byte of each kind takes its time. A mix
+    /// beyond the triad whose other end was not measured is held against the triad.
+    #[must_use]
+    pub fn memory(&self, bytes: f64, written: f64) -> Option<f64> {
+        const TRIAD: f64 = 1.0 / 3.0;
+        if written == 0.0 {
+            return self.read_bandwidth;
+        }
+        let share = written / bytes;
+        let (end, distance) = match share <= TRIAD {
+            true => (self.read_bandwidth, 1.0 - share / TRIAD),
+            false => (self.write_bandwidth, (share - TRIAD) / (1.0 - TRIAD)),
+        };
+        let triad = self.triad_bandwidth?;
+        Some(end.map_or(triad, |end| 1.0 / (distance / end + (1.0 - distance) / triad)))
+    }
 }
 
 /// What keeps a run from being faster.
@@ -98,12 +120,14 @@ pub struct Limit {
     /// That time divided by the time that was measured for the phase in question. Above 1 the ceiling was measured too
     /// low, or the traffic was less than declared.
     pub fraction: f64,
+    /// The ceiling of that resource: bytes or operations per second, or for dispatches chunks per second.
+    pub ceiling: f64,
 }
 
 /// The limit of one run.
 ///
-/// Each resource has a least time: bytes over bandwidth (the cache's when all bytes fit in it, the read figure when
-/// nothing is written, else the triad's), operations over rate, transferred bytes over the link's bandwidth, chunks
+/// Each resource has a least time: bytes over bandwidth (the cache's when all bytes fit in it, else memory's for that mix
+/// of reads and writes, [`Ceilings::memory`]), operations over rate, transferred bytes over the link's bandwidth, chunks
 /// times the cost of an empty one. The largest binds; its fraction is that time over the time measured: `upload +
 /// download` for transfers, the kernels' for the rest.
 ///
@@ -118,10 +142,9 @@ pub fn limit(
     ceilings: &Ceilings,
 ) -> Option<Limit> {
     let in_cache = ceilings.cache_bytes.is_some_and(|size| totals.bytes() <= size);
-    let bandwidth = match () {
-        () if in_cache => ceilings.cache_bandwidth,
-        () if totals.bytes_written == 0.0 => ceilings.read_bandwidth,
-        () => ceilings.triad_bandwidth,
+    let bandwidth = match in_cache {
+        true => ceilings.cache_bandwidth,
+        false => ceilings.memory(totals.bytes(), totals.bytes_written),
     };
     let rate = match precision {
         Precision::Integer => ceilings.int_ops,
@@ -145,8 +168,13 @@ pub fn limit(
         (Binding::Latency, chunks as f64 * ceilings.dispatch_seconds.unwrap_or(0.0), computing),
     ];
     let (binding, least, measured) = candidates.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let amount = match binding {
+        Binding::Bandwidth | Binding::Transfer => totals.bytes(),
+        Binding::Compute => totals.flops,
+        Binding::Latency => chunks as f64,
+    };
     let fraction = least / measured;
-    (least > 0.0 && fraction.is_finite()).then_some(Limit { binding, fraction })
+    (least > 0.0 && fraction.is_finite()).then_some(Limit { binding, fraction, ceiling: amount / least })
 }
 
 /// Least time for `amount` at `ceiling`: nothing takes no time; something without a ceiling is not known.
@@ -160,6 +188,7 @@ mod tests {
 
     const HOST: Ceilings = Ceilings {
         read_bandwidth: Some(24e9),
+        write_bandwidth: Some(20e9),
         triad_bandwidth: Some(25e9),
         cache_bytes: Some(32e6),
         cache_bandwidth: Some(119e9),
@@ -185,9 +214,9 @@ mod tests {
 
     #[test]
     fn the_resource_with_the_largest_least_time_binds() {
-        // 200 MB of triad traffic need 8 ms; 1e8 operations 0.87 ms.
-        let stream = work(1e8, 150e6, 50e6);
-        assert_eq!(of(stream, Precision::F64, kernel(10e-3), HOST), Some((Binding::Bandwidth, 0.8)));
+        // 240 MB of triad traffic need 9.6 ms; 1e8 operations 0.87 ms.
+        let stream = work(1e8, 160e6, 80e6);
+        assert_eq!(of(stream, Precision::F64, kernel(10e-3), HOST), Some((Binding::Bandwidth, 0.96)));
         // 2.3e9 operations need 20 ms.
         let dense = work(2.3e9, 150e6, 50e6);
         assert_eq!(of(dense, Precision::F64, kernel(25e-3), HOST), Some((Binding::Compute, 0.8)));
@@ -202,6 +231,21 @@ mod tests {
         assert_eq!(read, Some((Binding::Bandwidth, 0.5)));
         let cached = of(work(0.0, 11.9e6, 0.0), Precision::F64, kernel(1e-3), HOST);
         assert_eq!(cached, Some((Binding::Bandwidth, 0.1)));
+        let written = of(work(0.0, 0.0, 200e6), Precision::F64, kernel(20e-3), HOST);
+        assert_eq!(written, Some((Binding::Bandwidth, 0.5)));
+    }
+
+    #[test]
+    fn a_mix_of_reads_and_writes_takes_the_time_of_its_parts() {
+        let memory = |written: f64| HOST.memory(1.0, written).unwrap();
+        let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
+        assert!(near(memory(0.0), 24e9) && near(memory(1.0 / 3.0), 25e9) && near(memory(1.0), 20e9));
+        // Four reads and a write are 0.6 of the triad's traffic and 0.4 of reads; a read and two writes are half and half.
+        assert!(near(memory(0.2), 1.0 / (0.6 / 25e9 + 0.4 / 24e9)), "{}", memory(0.2));
+        assert!(near(memory(2.0 / 3.0), 1.0 / (0.5 / 25e9 + 0.5 / 20e9)), "{}", memory(2.0 / 3.0));
+        let triad_only = Ceilings { read_bandwidth: None, write_bandwidth: None, ..HOST };
+        assert_eq!([0.0, 0.2, 0.9].map(|written| triad_only.memory(1.0, written)), [None, Some(25e9), Some(25e9)]);
+        assert_eq!(Ceilings { triad_bandwidth: None, ..HOST }.memory(1.0, 0.2), None);
     }
 
     #[test]

@@ -215,7 +215,10 @@ fn an_unknown_limit_is_said_to_be_unknown() {
     let report = build(samples::inputs(vec![samples::cpu()]));
     let limit = report.runs[0].limit.expect("the ceilings are known");
     assert_eq!(limit.binding, limit::Binding::Bandwidth);
-    assert!((limit.fraction - 8.0 / (9.5 * 1.008)).abs() < 1e-12, "{}", limit.fraction);
+    // A quarter is written: three parts of the triad's traffic and one of reads.
+    let ceiling = 1.0 / (0.75 / 25e9 + 0.25 / 24e9);
+    assert!((limit.ceiling / ceiling - 1.0).abs() < 1e-12, "{}", limit.ceiling);
+    assert!((limit.fraction - 200e6 / ceiling / (9.5e-3 * 1.008)).abs() < 1e-12, "{}", limit.fraction);
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn the_json_report_has_the_fields_of_its_schema() {
     has(&gpu["speedup"]["seq"], "ratio low high verdict kernel_ratio baseline_seconds");
     has(&gpu["verify"], "status class checked max_abs max_rel bound independent first_bad");
     let cpu = &value["runs"][2];
-    has(&cpu["limit"], "binding fraction");
+    has(&cpu["limit"], "binding fraction ceiling");
     assert!(cpu["adapter"].is_null() && cpu["pinned"] == true && gpu["pinned"].is_null());
     assert_eq!(
         (&gpu["precision"], &gpu["adapter"]["software"], &cpu["limit"]["binding"], &gpu["verify"]["class"]),
@@ -361,8 +364,8 @@ fn csv_has_one_line_per_backend() {
     insta::assert_snapshot!(csv::csv(&all_three()), @r#"
     workload,items,item,backend,adapter,adapter_type,api,driver,software,precision,threads,simd,pinned,chunks,runs,median_seconds,low_seconds,high_seconds,min_seconds,open_seconds,compile_seconds,upload_seconds,kernel_seconds,download_seconds,merge_seconds,verify_seconds,kernel_median_seconds,warm_median_seconds,device_seconds,items_per_second,bytes_per_second,flops_per_second,limit,limit_fraction,speedup_seq,speedup_seq_low,speedup_seq_high,speedup_seq_verdict,speedup_seq_kernel,baseline_seq_seconds,speedup_cpu,speedup_cpu_low,speedup_cpu_high,speedup_cpu_verdict,speedup_cpu_kernel,baseline_cpu_seconds,verify,class,checked,max_abs,max_rel,bound,first_bad
     stress,1000000,element,gpu,"llvmpipe (LLVM 15.0.6, 256 bits)",cpu,vulkan,llvmpipe Mesa 22.3.6,true,mixed,1,avx512,,12,10,0.10524000000000001,0.10500000000000001,0.10548000000000002,0.10500000000000001,0.028,0.041,0.004,0.03024,0.002,0.0,0.0021,0.03024,0.03624,0.029,9502090.459901176,6613756613.756614,9920634920.63492,,,0.47890535917901933,0.4740235115661736,0.4838095238095238,slower,1.6666666666666667,0.0504,0.09289243633599391,0.09196056124383768,0.09382857142857141,slower,0.31666666666666665,0.009776,pass,bounded,1056,2.5e-10,1.5e-12,4e-9,
-    stress,1000000,element,seq,,,,,,f64,1,baseline,,12,10,0.0504,0.05,0.050800000000000005,0.05,0.0,0.0,0.0,0.0504,0.0,0.0,0.0021,0.0504,0.0504,,19841269.84126984,3968253968.2539682,5952380952.380952,bandwidth,0.15873015873015872,,,,,,,0.19396825396825396,0.19094488188976377,0.19704,slower,0.18999999999999997,0.009776,pass,bounded,1056,2.5e-10,1.5e-12,4e-9,
-    stress,1000000,element,cpu,,,,,,f64,2,avx512,true,12,10,0.009776,0.0097,0.009852,0.0097,0.0002,0.0,0.0,0.009576,0.0,0.0,0.0021,0.009576,0.009576,,102291325.69558102,20885547201.336678,31328320802.005013,bandwidth,0.8354218880534671,5.155482815057283,5.075111652456354,5.237113402061856,faster,5.2631578947368425,0.0504,,,,,,,pass,bounded,1056,2.5e-10,1.5e-12,4e-9,
+    stress,1000000,element,seq,,,,,,f64,1,baseline,,12,10,0.0504,0.05,0.050800000000000005,0.05,0.0,0.0,0.0,0.0504,0.0,0.0,0.0021,0.0504,0.0504,,19841269.84126984,3968253968.2539682,5952380952.380952,bandwidth,0.1603835978835979,,,,,,,0.19396825396825396,0.19094488188976377,0.19704,slower,0.18999999999999997,0.009776,pass,bounded,1056,2.5e-10,1.5e-12,4e-9,
+    stress,1000000,element,cpu,,,,,,f64,2,avx512,true,12,10,0.009776,0.0097,0.009852,0.0097,0.0002,0.0,0.0,0.009576,0.0,0.0,0.0021,0.009576,0.009576,,102291325.69558102,20885547201.336678,31328320802.005013,bandwidth,0.8441241993873575,5.155482815057283,5.075111652456354,5.237113402061856,faster,5.2631578947368425,0.0504,,,,,,,pass,bounded,1056,2.5e-10,1.5e-12,4e-9,
     "#);
 }
 

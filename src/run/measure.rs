@@ -36,8 +36,8 @@ pub struct Measured {
     pub open: f64,
     /// Seconds that compiling took, once, by step.
     pub compile: Vec<f64>,
-    /// What its processors were measured to reach.
-    pub ceilings: Ceilings,
+    /// What its processors were measured to reach, right after the runs; `None` when that was not measured.
+    pub ceilings: Option<Ceilings>,
     /// The timed runs.
     pub samples: Samples<RunResult>,
     /// The phases of each step and the seconds of the answer, of the median run.
@@ -139,7 +139,7 @@ pub fn measure_on(
         cuts,
         open: 0.0,
         compile,
-        ceilings: Ceilings::default(),
+        ceilings: None,
         samples,
         median: (median, finish),
         outputs,

@@ -62,7 +62,7 @@ pub(super) fn inputs(
 pub fn row(measured: Measured, totals: Totals) -> report::Row {
     report::Row {
         shares: shares(&measured),
-        ceilings: measured.ceilings,
+        ceilings: measured.ceilings.unwrap_or_default(),
         totals,
         precision: measured.precision,
         pinned: measured.pinned,
