@@ -94,6 +94,15 @@ pub enum Place {
     Byte(u64),
 }
 
+impl Place {
+    /// The line of byte `at` of a file.
+    #[must_use]
+    pub fn line_of(bytes: &[u8], at: usize) -> Self {
+        let at = at.min(bytes.len());
+        Self::Line(bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1)
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -116,7 +116,8 @@ fn each_word(
 fn refuse(source: &Source, text: &[u8], number: NumberType, wrong: &Wrong) -> Error {
     let word = &text[wrong.start..wrong.end];
     let kind = if number.is_integer() { "a whole number" } else { "a number" };
-    let place = place_in(source, text).map_or(Place::Whole, |start| line_of(source.bytes(), start + wrong.start));
+    let place =
+        place_in(source, text).map_or(Place::Whole, |start| Place::line_of(source.bytes(), start + wrong.start));
     source.error(place, format!("'{}' is not {kind} of type {}", shown(word), number.name()))
 }
 
@@ -125,13 +126,6 @@ fn refuse(source: &Source, text: &[u8], number: NumberType, wrong: &Wrong) -> Er
 pub fn place_in(source: &Source, part: &[u8]) -> Option<usize> {
     let start = (part.as_ptr() as usize).checked_sub(source.bytes().as_ptr() as usize)?;
     (start + part.len() <= source.bytes().len()).then_some(start)
-}
-
-/// The line of byte `at`, counted from 1.
-#[must_use]
-pub fn line_of(bytes: &[u8], at: usize) -> Place {
-    let at = at.min(bytes.len());
-    Place::Line(bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64 + 1)
 }
 
 /// A text from the file as a message may show it.

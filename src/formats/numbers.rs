@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use super::ascii::line_of;
 use crate::error::{Error, Place, Result};
 use crate::memory::ensure_available;
 
@@ -107,7 +106,7 @@ impl Origin {
     #[must_use]
     pub fn place(self, bytes: &[u8]) -> Place {
         match self {
-            Self::Text(at) => line_of(bytes, at),
+            Self::Text(at) => Place::line_of(bytes, at),
             Self::Binary(at) => Place::Byte(at as u64),
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! The format: <https://docs.vtk.org/en/latest/vtk_file_formats/vtk_legacy_file_format.html>.
 
-use super::ascii::{line_of, numbers, shown};
+use super::ascii::{numbers, shown};
 use super::assemble::{Assembly, NamedArray, RawPiece, Topology};
 use super::mesh::Mesh;
 use super::numbers::{Bytes, NumberType, Origin, RawArray};
@@ -449,7 +449,7 @@ impl<'a> Reader<'a> {
     }
 
     fn error(&self, at: usize, why: impl Into<String>) -> Error {
-        self.source.error(line_of(self.bytes, at), why)
+        self.source.error(Place::line_of(self.bytes, at), why)
     }
 }
 

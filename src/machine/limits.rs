@@ -14,8 +14,10 @@ use crate::multiversion;
 use crate::simd::{Simd, mul_add, mul_add_f32};
 
 mod streams;
+mod timing;
 
 pub use streams::{Streams, read_by_size};
+use timing::{best, seconds_since};
 
 /// What the host reaches with all threads of a pool. Bytes and operations per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -99,17 +101,6 @@ pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
         flops_f32,
         int_ops,
     })
-}
-
-/// Largest of `repeats` rates after one that warms up.
-fn best(repeats: usize, mut rate: impl FnMut() -> f64) -> f64 {
-    rate();
-    (0..repeats).map(|_| rate()).fold(0.0, f64::max)
-}
-
-/// Seconds since `start`, never 0.
-fn seconds_since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64().max(1e-9)
 }
 
 #[inline(always)]

@@ -27,6 +27,8 @@ mod exchange;
 #[cfg(feature = "net")]
 mod failure;
 #[cfg(feature = "net")]
+mod http;
+#[cfg(feature = "net")]
 pub mod loopback;
 #[cfg(feature = "net")]
 mod proxy;
@@ -38,9 +40,11 @@ mod store;
 mod tls;
 
 #[cfg(feature = "net")]
-pub use client::{Client, Reply};
+pub use client::Client;
 #[cfg(feature = "net")]
 pub use failure::{Failure, Kind};
+#[cfg(feature = "net")]
+pub use http::Reply;
 #[cfg(feature = "net")]
 pub use service::{allow_open_files, fetch_many};
 

@@ -17,8 +17,8 @@ use url::Url;
 
 use super::Settings;
 use super::address::Address;
-use super::client::{Http, Reply, Request};
 use super::failure::{Failure, Kind};
+use super::http::{Http, Reply, Request};
 
 /// Objects of one listing at most: names, not data, but nobody has asked for millions of files.
 const LISTED: usize = 1_000_000;

@@ -9,7 +9,7 @@ use super::analysis::{Analysis, Facts};
 use super::blocks::raw;
 use super::cholesky::{self, Storage};
 use super::condition::inverse_norm_1;
-use super::null_space::{self, Verdict};
+use super::null_space::{self, Singular, Verdict};
 use super::pivoted::{Lblt, Lu, memory};
 use super::solve::{TileScratch, View};
 use crate::error::{Error, Result};
@@ -37,17 +37,6 @@ impl Method {
             Method::Lu => "L U (unsymmetric)",
         }
     }
-}
-
-/// A singular matrix, as far as can be told.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Singular {
-    /// The row without a pivot, or the row that the null space moves most; counted from 0.
-    pub row: usize,
-    /// The dimension of the null space that was found: the number of rigid-body modes and mechanisms of a structure.
-    pub null_space: usize,
-    /// Whether there may be more.
-    pub at_least: bool,
 }
 
 /// Why there is no factor.

@@ -30,7 +30,8 @@ pub use analysis::{Analysis, Options, Ordering};
 pub use assemble::from_triplets;
 pub use blocks::{Blocks, Symmetry, add_product, add_transposed_product, norm_1, partition, symmetry};
 pub use cholesky::Storage;
-pub use factor::{Factor, Failure, Method, Scratch, Singular};
+pub use factor::{Factor, Failure, Method, Scratch};
+pub use null_space::Singular;
 
 /// A sparse matrix in compressed columns: sorted rows without duplicates in each column, 12 bytes an entry.
 /// A symmetric matrix is stored whole, both triangles.

@@ -9,7 +9,6 @@ use faer::{Mat, MatRef, Par};
 
 use super::Matrix;
 use super::blocks::add_transposed_product;
-use super::factor::Singular;
 use crate::error::{Error, Result};
 use crate::numeric::eigen::symmetric_pairs;
 
@@ -21,6 +20,17 @@ const STEPS: usize = 3;
 pub(super) const SHIFT: f64 = 1e-10;
 /// Eigenvalues up to this, relative to the 1-norm, are zero: some hundred roundoff units.
 const ZERO: f64 = 1e-13;
+
+/// A singular matrix, as far as can be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Singular {
+    /// The row without a pivot, or the row that the null space moves most; counted from 0.
+    pub row: usize,
+    /// The dimension of the null space that was found: the number of rigid-body modes and mechanisms of a structure.
+    pub null_space: usize,
+    /// Whether there may be more.
+    pub at_least: bool,
+}
 
 /// What the iteration has found.
 pub(super) enum Verdict {

@@ -8,8 +8,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use rayon::prelude::*;
 
 use super::xml::{Compressor, DataArray, Document, Format};
-use crate::error::{Error, Result};
-use crate::formats::ascii::{all_numbers, line_of, place_in, shown};
+use crate::error::{Error, Place, Result};
+use crate::formats::ascii::{all_numbers, place_in, shown};
 use crate::formats::numbers::{Bytes, NumberType, Origin, RawArray, reserve};
 use crate::formats::source::Source;
 
@@ -86,7 +86,7 @@ impl<'a> Decoder<'a> {
 
     /// An error at the array's tag.
     pub(super) fn error(&self, array: &DataArray, why: impl Into<String>) -> Error {
-        self.source.error(line_of(self.source.bytes(), array.at), why)
+        self.source.error(Place::line_of(self.source.bytes(), array.at), why)
     }
 
     fn ascii(&self, array: &'a DataArray<'a>, number: NumberType) -> Result<(Bytes<'a>, bool, Origin)> {

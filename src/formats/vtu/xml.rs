@@ -6,7 +6,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use crate::error::{Error, Place, Result};
-use crate::formats::ascii::{line_of, place_in, shown};
+use crate::formats::ascii::{place_in, shown};
 use crate::formats::source::Source;
 
 /// What follows `_` in `<AppendedData>`.
@@ -186,7 +186,7 @@ struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn error(&self, at: usize, why: impl Into<String>) -> Error {
-        self.source.error(line_of(self.source.bytes(), at), why)
+        self.source.error(Place::line_of(self.source.bytes(), at), why)
     }
 
     fn open(&mut self, tag: &BytesStart<'_>, at: usize) -> Result<()> {
@@ -311,7 +311,7 @@ struct Tag<'t> {
 
 impl Tag<'_> {
     fn error(&self, why: impl Into<String>) -> Error {
-        self.source.error(line_of(self.source.bytes(), self.at), why)
+        self.source.error(Place::line_of(self.source.bytes(), self.at), why)
     }
 
     fn get(&self, name: &str) -> Result<Option<String>> {
@@ -380,7 +380,7 @@ fn split(source: &Source) -> Result<(&str, Option<&[u8]>)> {
 /// Reads `<AppendedData encoding="..."> _` at the start of `tail`, and cuts the closing tags off its end.
 fn appended<'a>(source: &'a Source, tail: &'a [u8]) -> Result<Appended<'a>> {
     let at = place_in(source, tail).unwrap_or(0);
-    let error = |why: &str| source.error(line_of(source.bytes(), at), why.to_string());
+    let error = |why: &str| source.error(Place::line_of(source.bytes(), at), why.to_string());
     let close =
         tail.iter().position(|byte| *byte == b'>').ok_or_else(|| error("the file ends within <AppendedData"))?;
     let tag = std::str::from_utf8(&tail[..=close]).map_err(|_| error("broken XML in <AppendedData"))?;
@@ -403,7 +403,7 @@ fn appended<'a>(source: &'a Source, tail: &'a [u8]) -> Result<Appended<'a>> {
 }
 
 fn line_number(source: &Source, at: usize) -> u64 {
-    match line_of(source.bytes(), at) {
+    match Place::line_of(source.bytes(), at) {
         Place::Line(line) => line,
         _ => 0,
     }

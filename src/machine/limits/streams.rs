@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{best, seconds_since};
+use super::timing::{best, seconds_since};
 use crate::error::Result;
 use crate::machine::pool::Pool;
 use crate::memory::{self, Buffer};
