@@ -61,12 +61,15 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Input`] when a pattern or folder holds no file; [`Error::Usage`] for placeholders that there are not, for an
-    /// output whose ending the workload does not write, and when two cases would write the same file or one would write
-    /// an input.
+    /// output whose ending the workload does not write, and when two cases would write the same file or an input would be
+    /// written over.
     pub fn of(workload: &dyn Workload, args: &ArgMatches) -> Result<Self> {
         let plan = Self::any(workload, args)?;
         match &plan {
-            Self::One(args) => writable(workload, args, crate::workloads::output(args).as_deref())?,
+            Self::One(args) => {
+                writable(workload, args, crate::workloads::output(args).as_deref())?;
+                spared(workload, args)?;
+            }
             Self::Cases(batch) => {
                 batch.cases.iter().try_for_each(|case| writable(workload, args, case.output.as_deref()))?;
             }
@@ -125,14 +128,40 @@ impl Plan {
 fn writable(workload: &dyn Workload, args: &ArgMatches, output: Option<&Path>) -> Result<()> {
     let (known, Some(output)) = (workload.endings(args), output) else { return Ok(()) };
     let ending = extension(output);
-    if known.is_empty() || known.contains(&ending.as_str()) {
+    let packed = output.extension().is_some_and(|last| last.eq_ignore_ascii_case("gz"));
+    if known.is_empty() || known.contains(&ending.as_str()) && !packed {
         return Ok(());
     }
+    let ending = if packed { format!("{ending}.gz") } else { ending };
     let known: Vec<String> = known.iter().map(|ending| format!(".{ending}")).collect();
     let (last, first) = known.split_last().expect("it is not empty");
     let known = if first.is_empty() { last.clone() } else { format!("{} and {last}", first.join(", ")) };
     let (name, output) = (workload.name(), shown_path(output));
     Err(Error::Usage(format!("{output}: {name} writes {known}, not '.{ending}'; change the ending of --output")))
+}
+
+/// Refuses to write over a file that the run reads.
+fn spared(workload: &dyn Workload, args: &ArgMatches) -> Result<()> {
+    let mut reads: Vec<PathBuf> = Vec::new();
+    for arg in workload.args().iter().filter(|arg| !workload.writes().contains(&arg.get_id().as_str())) {
+        let files = args.try_get_many::<PathBuf>(arg.get_id().as_str()).ok().flatten();
+        reads.extend(files.into_iter().flatten().cloned());
+    }
+    for find in workload.case_inputs().iter().filter_map(|input| input.within) {
+        if let Some(within) = find(args)? {
+            reads.push(within.name);
+            reads.extend(within.beside.into_iter().map(PathBuf::from));
+        }
+    }
+    let trace = args.try_get_one::<PathBuf>("trace").ok().flatten().cloned();
+    let writes: Vec<PathBuf> = workload.written(args).iter().chain(&trace).map(|file| plain(file)).collect();
+    match reads.iter().find(|file| writes.contains(&plain(file))) {
+        Some(file) => Err(Error::Usage(format!(
+            "the output would be written over {}, which is an input; write it elsewhere",
+            shown_path(file)
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Whether `option` has a value with a placeholder.
@@ -170,10 +199,10 @@ fn case(
     }
     let args = again.with(args, &values)?;
     let writes = workload.written(&args);
-    let varying = values.iter().skip(1).filter(|(option, _)| *option != "output").flat_map(|(_, values)| values);
     // Of the options that vary, those that are written are no inputs.
-    let beside = varying.map(PathBuf::from).filter(|path| !writes.contains(path));
-    let mut reads: Vec<PathBuf> = std::iter::once(path.clone()).chain(beside).collect();
+    let read = |option: &str| option != "output" && !workload.writes().contains(&option);
+    let varying = values.iter().skip(1).filter(|(option, _)| read(option)).flat_map(|(_, values)| values);
+    let mut reads: Vec<PathBuf> = std::iter::once(path.clone()).chain(varying.map(PathBuf::from)).collect();
     for other in within.iter().flat_map(|within| &within.beside) {
         reads.push(names.fill(OsStr::new(other))?.into());
     }
@@ -281,6 +310,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_run_writes_over_none_of_its_inputs_and_packs_nothing() {
+        let run = |line: &str| {
+            let words = ["hetero", "run"].into_iter().chain(line.split(' '));
+            let args = crate::cli::command().try_get_matches_from(words).unwrap();
+            let (name, args) = args.subcommand_matches("run").unwrap().subcommand().unwrap();
+            Plan::of(crate::workloads::find(name).unwrap(), args).map(|_| ())
+        };
+        for line in [
+            "stress --mesh x.vtu -o ./x.vtu",
+            "stress --mesh x.vtu --displacement u.csv -o u.csv",
+            "stress --mesh x.vtu --trace x.vtu",
+            "guyan --stiffness k.mtx --masters m.csv -o r.npy --expand k.mtx",
+            "eigen --batch a.npy -o a.npy",
+            "map --expr x*2 --input x=a.npy -o a.npy",
+        ] {
+            let error = run(line).expect_err(line);
+            assert!(error.exit_code() == 2 && error.to_string().contains("which is an input"), "{line}: {error}");
+        }
+        assert!(run("stress --mesh x.vtu -o y.vtu --trace t.json").is_ok());
+        let error = run("stress --mesh x.vtu -o y.csv.gz").unwrap_err();
+        assert!(error.exit_code() == 2 && error.to_string().contains("not '.csv.gz'"), "{error}");
     }
 
     #[test]

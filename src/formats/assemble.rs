@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::mesh::{CellBlock, CellKind, Field, Mesh};
+use super::mesh::{CellBlock, CellKind, Field, Flawed, Mesh, Over};
 use super::numbers::{Origin, RawArray, Refused, reserve};
 use super::source::Source;
 use super::vtk_cells::{CellUse, cell_name, cell_use, is_surface};
@@ -97,7 +97,7 @@ impl<'a> Assembly<'a> {
     /// Adds a piece after those that were added before.
     ///
     /// # Errors
-    /// [`Error::Input`] for a coordinate or field value that is not finite, a point index out of range, offsets that
+    /// [`Error::Input`] for a coordinate that is not finite, a point index out of range, offsets that
     /// decrease or end elsewhere than the connectivity, a cell with the wrong number of points or without a stress model,
     /// more than 2^32 - 1 points or cells; [`Error::Resource`].
     pub fn add(&mut self, piece: &RawPiece<'_>) -> Result<()> {
@@ -113,8 +113,8 @@ impl<'a> Assembly<'a> {
         }
         let points = self.points(piece)?;
         let table = self.cells(piece)?;
-        let point_fields = self.fields(&piece.point_fields, "point")?;
-        let cell_fields = self.fields(&piece.cell_fields, "cell")?;
+        let mut point_fields = self.fields(&piece.point_fields, Over::Points)?;
+        let mut cell_fields = self.fields(&piece.cell_fields, Over::Cells)?;
         let point_ids = self.ids(piece.point_ids.as_ref())?;
         let cell_ids = self.ids(piece.cell_ids.as_ref())?;
         self.pieces += 1;
@@ -130,6 +130,15 @@ impl<'a> Assembly<'a> {
         }
         self.mesh.points.extend_from_slice(&points);
         self.append_blocks(table, first_point as u32, first_cell as u32);
+        // Flawed in one piece, of no use in all.
+        for Flawed { over, name, .. } in &self.mesh.flawed {
+            let (all, more) = match over {
+                Over::Points => (&mut self.mesh.point_fields, &mut point_fields),
+                Over::Cells => (&mut self.mesh.cell_fields, &mut cell_fields),
+            };
+            all.retain(|field| field.name != *name);
+            more.retain(|field| field.name != *name);
+        }
         let mut dropped = append_fields(&mut self.mesh.point_fields, point_fields);
         dropped.extend(append_fields(&mut self.mesh.cell_fields, cell_fields));
         for name in dropped {
@@ -147,7 +156,7 @@ impl<'a> Assembly<'a> {
     /// # Errors
     /// [`Error::Input`] when no cell has a stress model although there are cells.
     pub fn finish(mut self) -> Result<Mesh> {
-        self.drop_edges();
+        self.drop_edges()?;
         let names: Vec<String> = (0..=255u8)
             .filter(|vtk| self.skipped[usize::from(*vtk)] > 0)
             .map(|vtk| format!("{} x {} (VTK type {vtk})", self.skipped[usize::from(vtk)], cell_name(vtk)))
@@ -174,38 +183,43 @@ impl<'a> Assembly<'a> {
 
     /// Lines beside surfaces are the edges of a boundary that a mesher wrote along, no trusses, unless the cell array `n_ip`
     /// gives one of them points.
-    fn drop_edges(&mut self) {
+    fn drop_edges(&mut self) -> Result<()> {
         let surfaces = (0..=255).any(|vtk| self.skipped[usize::from(vtk)] > 0 && is_surface(vtk));
         let is_line = |block: &CellBlock| block.kind == CellKind::Truss2;
-        let Some(lines) = self.mesh.blocks.iter().position(is_line).filter(|_| surfaces) else { return };
-        let stated = self.mesh.cell_field("n_ip").filter(|field| field.components == 1);
+        let Some(lines) = self.mesh.blocks.iter().position(is_line).filter(|_| surfaces) else { return Ok(()) };
+        let stated = self.mesh.cell_field("n_ip")?.filter(|field| field.components == 1);
         let cells = &self.mesh.blocks[lines].cells;
         if stated.is_none_or(|field| cells.iter().all(|cell| field.values[*cell as usize] == 0.0)) {
             self.skipped[usize::from(CellKind::Truss2.vtk())] += cells.len() as u64;
             self.mesh.blocks.remove(lines);
         }
+        Ok(())
     }
 
     fn points(&self, piece: &RawPiece<'_>) -> Result<Vec<[f64; 3]>> {
-        let flat = self.finite(&piece.points, "point", 3)?;
+        let flat = piece.points.to_f64()?;
+        let flat = flat.map_err(|Refused(index)| self.not_finite(&piece.points, "point", 3, index))?;
         // Room was reserved for exactly 3 * n_points values, so the vector itself changes hands.
         Ok(bytemuck::allocation::try_cast_vec(flat).unwrap_or_else(|(_, flat)| flat.as_chunks::<3>().0.to_vec()))
     }
 
-    fn finite(&self, array: &RawArray<'_>, item: &str, components: usize) -> Result<Vec<f64>> {
-        array.to_f64()?.map_err(|Refused(index)| {
-            let why = format!(
-                "{} is {} in component {} of {item} {} (the first is 0); every value must be finite",
-                array.label,
-                array.show(index),
-                index % components,
-                index / components
-            );
-            self.error(array.origin_of(index), why)
-        })
+    /// The error that value `index` of `array` is, which is not finite.
+    fn not_finite(&self, array: &RawArray<'_>, item: &str, components: usize, index: usize) -> Error {
+        let why = format!(
+            "{} is {} in component {} of {item} {} (the first is 0); every value must be finite",
+            array.label,
+            array.show(index),
+            index % components,
+            index / components
+        );
+        self.error(array.origin_of(index), why)
     }
 
-    fn fields(&mut self, arrays: &[NamedArray<'_>], item: &str) -> Result<Vec<Field>> {
+    fn fields(&mut self, arrays: &[NamedArray<'_>], over: Over) -> Result<Vec<Field>> {
+        let item = match over {
+            Over::Points => "point",
+            Over::Cells => "cell",
+        };
         let mut fields: Vec<Field> = Vec::with_capacity(arrays.len());
         let mut names = HashSet::new();
         for array in arrays {
@@ -213,8 +227,14 @@ impl<'a> Assembly<'a> {
                 self.warn(format!("there are several {item} arrays named '{}'; the first one is used", array.name));
                 continue;
             }
-            let values = self.finite(&array.values, item, array.components)?;
-            fields.push(Field { name: array.name.clone(), components: array.components, values });
+            let name = array.name.clone();
+            match array.values.to_f64()? {
+                Ok(values) => fields.push(Field { name, components: array.components, values }),
+                Err(Refused(index)) => {
+                    let why = self.not_finite(&array.values, item, array.components, index);
+                    self.mesh.flawed.push(Flawed { over, name, why });
+                }
+            }
         }
         Ok(fields)
     }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 
 use crate::error::{Error, Place, Result};
-use crate::formats::mesh::{CellBlock, CellKind, Field, Mesh};
+use crate::formats::mesh::{CellBlock, CellKind, Field, Flawed, Mesh, Over};
 use crate::formats::source::Source;
 
 /// From a file's own numbers to positions.
@@ -72,6 +72,8 @@ pub(crate) struct SparseField {
     pub(crate) ids: Vec<u64>,
     /// `components` values for each entry.
     pub(crate) values: Vec<f64>,
+    /// The first value that is not finite, 0 in `values`.
+    pub(crate) flaw: Option<Error>,
 }
 
 const TOO_MANY_CELLS: &str = "more than 2^32 - 2 elements; split the model";
@@ -263,7 +265,11 @@ impl<'a> MeshBuilder<'a> {
         let mut budget = field_budget(self.source);
         if !on_points.is_empty() {
             let used = used_points(&self.mesh);
-            for field in on_points {
+            for mut field in on_points {
+                if let Some(why) = field.flaw.take() {
+                    self.mesh.flawed.push(Flawed { over: Over::Points, name: field.name, why });
+                    continue;
+                }
                 match spread(field, &used, "node", |id| self.nodes.get(id), &mut budget, &mut self.mesh.warnings) {
                     Ok(field) => self.mesh.point_fields.push(field),
                     Err(warning) => self.mesh.warnings.push(warning),
@@ -275,7 +281,11 @@ impl<'a> MeshBuilder<'a> {
             self.mesh.blocks.iter().flat_map(|block| &block.cells).for_each(|&cell| used[cell as usize] = true);
             match IdMap::new(&self.cell_ids) {
                 Ok(cells) => {
-                    for field in on_cells {
+                    for mut field in on_cells {
+                        if let Some(why) = field.flaw.take() {
+                            self.mesh.flawed.push(Flawed { over: Over::Cells, name: field.name, why });
+                            continue;
+                        }
                         match spread(field, &used, "element", |id| cells.get(id), &mut budget, &mut self.mesh.warnings)
                         {
                             Ok(field) => self.mesh.cell_fields.push(field),
@@ -315,7 +325,7 @@ fn spread(
     budget: &mut usize,
     warnings: &mut Vec<String>,
 ) -> Result<Field, String> {
-    let SparseField { name, components, ids, values } = field;
+    let SparseField { name, components, ids, values, .. } = field;
     let n_used = used.iter().filter(|used| **used).count();
     let needed = used.len().saturating_mul(components);
     if ids.len() < n_used || needed > *budget {
@@ -398,7 +408,13 @@ mod tests {
     #[test]
     fn a_field_must_cover_the_points_that_cells_use() {
         let source = Source::from_bytes("a", vec![0; 100]);
-        let field = |ids: Vec<u64>| SparseField { name: "t".into(), components: 1, values: vec![1.0; ids.len()], ids };
+        let field = |ids: Vec<u64>| SparseField {
+            name: "t".into(),
+            components: 1,
+            values: vec![1.0; ids.len()],
+            ids,
+            flaw: None,
+        };
         let build = |fields| {
             let mut builder = MeshBuilder::new(&source);
             builder.set_points(vec![1, 2, 3], vec![[0.0; 3]; 3]).unwrap();

@@ -12,7 +12,7 @@ const FRD: f64 = 5.5e-6;
 
 /// Sum of |u_i| over all components of the displacement.
 fn total(mesh: &Mesh) -> f64 {
-    mesh.point_field("displacement").unwrap().values.iter().map(|u| u.abs()).sum()
+    mesh.point_field("displacement").unwrap().unwrap().values.iter().map(|u| u.abs()).sum()
 }
 
 /// Largest difference, divided by the largest magnitude of `b`.
@@ -31,7 +31,7 @@ fn same_mesh(mesh: &Mesh, deck: &Mesh, digits: f64) {
 }
 
 fn displacement(mesh: &Mesh) -> &[f64] {
-    &mesh.point_field("displacement").unwrap().values
+    &mesh.point_field("displacement").unwrap().unwrap().values
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn long_and_short_formats_and_the_order_of_wedges() {
         assert_eq!(mesh.blocks[0].connectivity, (0..15).collect::<Vec<_>>());
         assert_eq!(mesh.cell_ids, Some(vec![7]));
         // The last step counts.
-        assert_eq!(&mesh.point_field("displacement").unwrap().values[..3], [-1e-3, -2e-5, 3.0]);
+        assert_eq!(&mesh.point_field("displacement").unwrap().unwrap().values[..3], [-1e-3, -2e-5, 3.0]);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::error::{Error, Result};
+
 /// The cells that have a stress model. Node order is VTK's, which is also Abaqus's and CalculiX's for all of them;
 /// readers of other formats permute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +100,26 @@ pub struct Field {
     pub values: Vec<f64>,
 }
 
+/// What an array has values for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// The points.
+    Points,
+    /// The cells.
+    Cells,
+}
+
+/// An array that holds a value which is not finite: of no use, and no harm as long as nobody asks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flawed {
+    /// What it has values for.
+    pub over: Over,
+    /// Name in the file.
+    pub name: String,
+    /// The first such value and where it stands.
+    pub why: Error,
+}
+
 /// A material as a deck (`.inp`) or a material file defines it. Units are the user's own consistent set.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Material {
@@ -134,7 +156,7 @@ pub enum Elastic {
 }
 
 /// A mesh with its fields. A reader guarantees: every coordinate and field value is finite, every point index is in
-/// range, every array has the length that its counts ask for.
+/// range, every array has the length that its counts ask for. Arrays with other values are in [`Mesh::flawed`].
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mesh {
     /// The file it came from, as the user named it.
@@ -153,6 +175,8 @@ pub struct Mesh {
     pub point_fields: Vec<Field>,
     /// Arrays over all `n_cells` cells.
     pub cell_fields: Vec<Field>,
+    /// Arrays that hold values which are not finite.
+    pub flawed: Vec<Flawed>,
     /// Integration points that a deck's element type asks for (C3D8R: 1), one for each of `n_cells`, 0 where it has no
     /// say; `incompatible` modes (C3D8I) are [`Mesh::INCOMPATIBLE`].
     pub integration: Option<Vec<u8>>,
@@ -169,15 +193,32 @@ impl Mesh {
     pub const INCOMPATIBLE: u8 = u8::MAX;
 
     /// The point field `name`, letter case ignored.
-    #[must_use]
-    pub fn point_field(&self, name: &str) -> Option<&Field> {
-        self.point_fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the place of a value that is not finite.
+    pub fn point_field(&self, name: &str) -> Result<Option<&Field>> {
+        self.field(Over::Points, name)
     }
 
     /// The cell field `name`, letter case ignored.
-    #[must_use]
-    pub fn cell_field(&self, name: &str) -> Option<&Field> {
-        self.cell_fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+    ///
+    /// # Errors
+    /// As [`Mesh::point_field`].
+    pub fn cell_field(&self, name: &str) -> Result<Option<&Field>> {
+        self.field(Over::Cells, name)
+    }
+
+    fn field(&self, over: Over, name: &str) -> Result<Option<&Field>> {
+        let fields = match over {
+            Over::Points => &self.point_fields,
+            Over::Cells => &self.cell_fields,
+        };
+        let found = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        let is_it = |flawed: &&Flawed| flawed.over == over && flawed.name.eq_ignore_ascii_case(name);
+        match (found, self.flawed.iter().find(is_it)) {
+            (None, Some(flawed)) => Err(flawed.why.clone()),
+            (found, _) => Ok(found),
+        }
     }
 
     /// What a user calls cell `index` (0-based among all cells): the file's own number, else the 1-based position.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::{Error, Place, Result};
 use crate::formats::build::{IdMap, used_points};
 use crate::formats::inp::thermal::{INITIAL_TEMPERATURE, TEMPERATURE};
-use crate::formats::mesh::{Field, Mesh};
+use crate::formats::mesh::{Field, Mesh, Over};
 use crate::formats::source::Source;
 use crate::formats::text::{Text, excerpt, finite, parse_u64};
 
@@ -56,7 +56,7 @@ pub fn attach(mesh: &mut Mesh, result: &NodalResult) -> Result<()> {
     replace(mesh, DISPLACEMENT, 3, displacement);
     if let Some(temperature) = &result.temperature {
         let mut values = gather(1, &|place, _| temperature[place]);
-        if let Some(initial) = mesh.point_field(INITIAL_TEMPERATURE) {
+        if let Some(initial) = mesh.point_field(INITIAL_TEMPERATURE)? {
             values.iter_mut().zip(&initial.values).for_each(|(value, initial)| *value -= initial);
         }
         replace(mesh, TEMPERATURE, 1, values);
@@ -66,6 +66,7 @@ pub fn attach(mesh: &mut Mesh, result: &NodalResult) -> Result<()> {
 
 fn replace(mesh: &mut Mesh, name: &str, components: usize, values: Vec<f64>) {
     mesh.point_fields.retain(|field| !field.name.eq_ignore_ascii_case(name));
+    mesh.flawed.retain(|flawed| flawed.over != Over::Points || !flawed.name.eq_ignore_ascii_case(name));
     mesh.point_fields.push(Field { name: name.into(), components, values });
 }
 
@@ -160,15 +161,15 @@ mod tests {
         let result = read("node,ux,uy,uz,temperature\n3,1,2,3,9\n1,4,5,6,8").unwrap();
         let mut mesh = truss(None);
         attach(&mut mesh, &result).unwrap();
-        assert_eq!(mesh.point_field("displacement").unwrap().values, [4., 5., 6., 0., 0., 0., 1., 2., 3.]);
-        assert_eq!(mesh.point_field("temperature").unwrap().values, [8.0, 0.0, 9.0]);
+        assert_eq!(mesh.point_field("displacement").unwrap().unwrap().values, [4., 5., 6., 0., 0., 0., 1., 2., 3.]);
+        assert_eq!(mesh.point_field("temperature").unwrap().unwrap().values, [8.0, 0.0, 9.0]);
         let mut mesh = truss(Some(vec![3, 50, 1]));
         mesh.point_fields.push(Field { name: "Displacement".into(), components: 3, values: vec![7.0; 9] });
         mesh.point_fields.push(Field { name: INITIAL_TEMPERATURE.into(), components: 1, values: vec![5.0, 6.0, 7.0] });
         attach(&mut mesh, &result).unwrap();
         assert_eq!(mesh.point_fields.len(), 3);
-        assert_eq!(mesh.point_field("displacement").unwrap().values, [1., 2., 3., 0., 0., 0., 4., 5., 6.]);
-        assert_eq!(mesh.point_field("temperature").unwrap().values, [4.0, -6.0, 1.0]);
+        assert_eq!(mesh.point_field("displacement").unwrap().unwrap().values, [1., 2., 3., 0., 0., 0., 4., 5., 6.]);
+        assert_eq!(mesh.point_field("temperature").unwrap().unwrap().values, [4.0, -6.0, 1.0]);
         let missing = attach(&mut truss(Some(vec![3, 50, 77])), &result).unwrap_err().to_string();
         assert!(missing.starts_with("u.csv: no displacement for node 77"), "{missing}");
         let twice = read("node,ux,uy,uz\n3,1,2,3\n3,4,5,6").unwrap();

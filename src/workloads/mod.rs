@@ -109,6 +109,11 @@ pub trait Workload: Sync {
         &[]
     }
 
+    /// Its own options that name files which it writes.
+    fn writes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Every file that a run with these options writes: none of two cases may be the same.
     fn written(&self, args: &ArgMatches) -> Vec<PathBuf> {
         output(args).into_iter().collect()

@@ -165,7 +165,7 @@ fn edges_of_surfaces_are_no_trusses_unless_a_section_says_so() {
 #[test]
 fn temperatures_are_measured_from_the_initial_ones() {
     let section = "*SOLID SECTION,ELSET=E1,MATERIAL=STEEL\n";
-    let field = |mesh: &Mesh, name| mesh.point_field(name).map(|field| field.values.clone());
+    let field = |mesh: &Mesh, name| mesh.point_field(name).unwrap().map(|field| field.values.clone());
     // ZERO has no say once there is an initial temperature: the expansion is constant.
     let uniform =
         "*INITIAL CONDITIONS, TYPE=TEMPERATURE\nALL, 25.\n*STEP\n*TEMPERATURE\nALL, 100.\n11, 50.\n*END STEP\n";

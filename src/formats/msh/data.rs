@@ -66,7 +66,13 @@ impl Views {
         for _ in 0..n {
             field.ids.push(numbers.positive_int("the number of an entry")?);
             for _ in 0..components {
-                field.values.push(numbers.double("a value of a view")?);
+                match numbers.any_double("a value of a view")? {
+                    Ok(value) => field.values.push(value),
+                    Err(why) => {
+                        field.values.push(0.0);
+                        field.flaw.get_or_insert(why);
+                    }
+                }
             }
         }
         numbers.end(section)
@@ -75,7 +81,7 @@ impl Views {
     /// Where to put the values of view `name` at time `step`.
     fn field(&mut self, name: String, components: usize, step: i64) -> &mut SparseField {
         let known = self.by_name.get(&name).copied();
-        let fresh = SparseField { name, components, ids: Vec::new(), values: Vec::new() };
+        let fresh = SparseField { name, components, ids: Vec::new(), values: Vec::new(), flaw: None };
         let at = match known {
             Some(at) if self.views[at].step == step && self.views[at].field.components == components => at,
             Some(at) => {

@@ -86,16 +86,26 @@ impl<'a> Numbers<'a> {
     /// A C `double`, finite.
     #[inline]
     pub(super) fn double(&mut self, what: &str) -> Result<f64> {
+        self.any_double(what)?
+    }
+
+    /// A C `double`; of one that is not finite the error that it is where it must be.
+    #[inline]
+    pub(super) fn any_double(&mut self, what: &str) -> Result<Result<f64>> {
         if self.encoding != Encoding::Ascii {
             let value = f64::from_le_bytes(self.bytes(what)?);
-            return if value.is_finite() {
+            return Ok(if value.is_finite() {
                 Ok(value)
             } else {
                 Err(self.error(format!("{what} is not finite: {value}")))
-            };
+            });
         }
         let word = self.word(what)?;
-        text::finite(word, what).map_err(|why| self.error(why))
+        match text::finite(word, what) {
+            Ok(value) => Ok(Ok(value)),
+            Err(why) if text::parse_f64(word).is_some() => Ok(Err(self.error(why))),
+            Err(why) => Err(self.error(why)),
+        }
     }
 
     /// `count` as a number of records that the rest of the file can hold, each of at least `ascii` or `binary` bytes.

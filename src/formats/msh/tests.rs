@@ -57,12 +57,12 @@ fn both_versions_give_the_same_mesh() {
     for text in [ascii_2(), ascii_4()] {
         let mesh = read(&(text.clone() + VIEWS)).unwrap();
         check_small(&mesh);
-        let displacement = mesh.point_field("Displacement").unwrap();
+        let displacement = mesh.point_field("Displacement").unwrap().unwrap();
         assert_eq!(displacement.values, [1., 1., 1., 7., 8., 9., 2., 2., 2., 1., 2., 3., 4., 5., 6.]);
         // The triangle has no value and no stress: zero.
-        assert_eq!(mesh.cell_field("n_ip").unwrap().values, [0.0, 2.0, 1.0]);
+        assert_eq!(mesh.cell_field("n_ip").unwrap().unwrap().values, [0.0, 2.0, 1.0]);
         let sign = if text.contains("4.1") { 8.0 } else { -8.0 };
-        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [9.0, sign, sign]);
+        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().unwrap().values, [9.0, sign, sign]);
         assert_eq!(read(&text.replace('\n', "\r\n")).unwrap().points, mesh.points);
     }
 }
@@ -112,8 +112,8 @@ fn both_byte_orders_of_version_2() {
         b.text("\n$EndNodeData\n");
         let mesh = read_msh(&Source::from_bytes("m.msh", b.0)).unwrap();
         check_small(&mesh);
-        assert_eq!(mesh.point_field("T").unwrap().values, [0.0, 1.0, 0.0, 0.0, 1.0]);
-        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [0.0, 8.0, 8.0]);
+        assert_eq!(mesh.point_field("T").unwrap().unwrap().values, [0.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().unwrap().values, [0.0, 8.0, 8.0]);
     }
 }
 
@@ -140,7 +140,7 @@ fn both_byte_orders_of_version_4() {
         let mesh = read_msh(&Source::from_bytes("m.msh", b.0.clone())).unwrap();
         assert_eq!(twice, mesh);
         check_small(&mesh);
-        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [0.0, 8.0, 8.0]);
+        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().unwrap().values, [0.0, 8.0, 8.0]);
         // The last node of the last element is eight bytes before the end of its section.
         let last = b.0.len() - "\n$EndElements\n".len() - 8;
         b.0[last..last + 8].fill(4);
@@ -159,13 +159,13 @@ fn a_mesh_that_comes_again_before_each_view_is_one_mesh() {
         let (displacement, count) = VIEWS.split_once("$ElementData").unwrap();
         let mesh = read(&format!("{text}{part}{displacement}{part}$ElementData{count}")).unwrap();
         check_small(&mesh);
-        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values.len(), 3);
-        assert_eq!((mesh.point_fields.len(), mesh.cell_field("n_ip").unwrap().values[1]), (1, 2.0));
+        assert_eq!(mesh.cell_field(PHYSICAL).unwrap().unwrap().values.len(), 3);
+        assert_eq!((mesh.point_fields.len(), mesh.cell_field("n_ip").unwrap().unwrap().values[1]), (1, 2.0));
         let more = "$Nodes\n1\n8 2 2 2\n$EndNodes\n$Elements\n2\n12 4 0 70 3 1 2\n13 4 0 70 3 1 8\n$EndElements\n";
         if text.starts_with(HEAD_2) {
             let mesh = read(&(text + more)).unwrap();
             assert_eq!(mesh.blocks[0].connectivity, [0, 1, 2, 3, 1, 2, 3, 4, 0, 1, 3, 5]);
-            assert_eq!(mesh.cell_field(PHYSICAL).unwrap().values, [9.0, -8.0, -8.0, 0.0]);
+            assert_eq!(mesh.cell_field(PHYSICAL).unwrap().unwrap().values, [9.0, -8.0, -8.0, 0.0]);
         }
     }
 }
@@ -231,7 +231,7 @@ fn views_merge_by_part_and_the_last_step_stays() {
     let first = view(0, "1 9\n2 9\n3 9\n70 9\n900000 9", 5);
     let parts = view(1, "1 1\n2 2", 2) + &view(1, "3 3\n70 4\n900000 5", 3);
     let mesh = read(&(ascii_2() + &first + &parts)).unwrap();
-    assert_eq!(mesh.point_field("T").unwrap().values, [4.0, 3.0, 5.0, 1.0, 2.0]);
+    assert_eq!(mesh.point_field("T").unwrap().unwrap().values, [4.0, 3.0, 5.0, 1.0, 2.0]);
     assert!(mesh.warnings[0].contains("1 earlier time steps of node views"), "{:?}", mesh.warnings);
     let short = read(&(ascii_2() + &view(0, "1 1", 1))).unwrap();
     assert_eq!(short.point_fields, []);
@@ -258,4 +258,16 @@ proptest::proptest! {
             let _ = read_msh(&Source::from_bytes("m.msh", case.apply(fixture::source(name).bytes())));
         }
     }
+}
+
+#[test]
+fn a_view_that_is_not_finite_is_an_error_only_for_those_who_want_it() {
+    let view = |name: &str, last: &str| {
+        format!("$NodeData\n1\n\"{name}\"\n0\n3\n0\n1\n5\n1 1\n2 2\n3 3\n70 4\n900000 {last}\n$EndNodeData\n")
+    };
+    let mesh = read(&(ascii_2() + &view("T", "5") + &view("S", "nan"))).unwrap();
+    assert_eq!(mesh.point_field("T").unwrap().unwrap().values.len(), 5);
+    let error = mesh.point_field("S").unwrap_err();
+    assert!(error.exit_code() == 3 && error.to_string().ends_with("a value of a view is not finite: `nan`"), "{error}");
+    assert!(refusal(&(ascii_2() + &view("S", "none"))).contains("not a number"));
 }

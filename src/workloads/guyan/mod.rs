@@ -179,6 +179,10 @@ impl Workload for GuyanWorkload {
         }]
     }
 
+    fn writes(&self) -> &'static [&'static str] {
+        &["expand"]
+    }
+
     fn written(&self, args: &ArgMatches) -> Vec<PathBuf> {
         let with_mass = args.contains_id("mass");
         let reduced = super::output(args).map(|path| save::files(&path, with_mass)).unwrap_or_default();

@@ -15,13 +15,47 @@ pub(super) struct Materials {
     pub(super) ids: Vec<Vec<u32>>,
 }
 
-/// Finds the material of every cell. In this order: `--young` (with `--poisson`), a material file with the cell array
+/// Finds the material of every cell, and what of the file that leaves unused. In this order: `--young` (with `--poisson`), a material file with the cell array
 /// `material_id`, cell arrays `E` and `nu`, the deck's sections.
 ///
 /// # Errors
 /// [`Error::Usage`] for options that do not fit together; [`Error::Model`] when a cell has no material or an impossible
 /// one, with what the file offers.
-pub(super) fn materials(mesh: &Mesh, options: &SolidOptions) -> Result<Materials> {
+pub(super) fn materials(mesh: &Mesh, options: &SolidOptions) -> Result<(Materials, Option<String>)> {
+    let materials = find(mesh, options)?;
+    Ok((materials, unused(mesh, options)?))
+}
+
+/// What the mesh says of its materials and one material for all leaves unused.
+fn unused(mesh: &Mesh, options: &SolidOptions) -> Result<Option<String>> {
+    let file = mesh.source.display();
+    if options.young.is_some() {
+        let expanding = mesh.materials.iter().find(|material| material.alpha != [0.0; 3]);
+        return Ok(expanding.map(|material| {
+            format!(
+                "{file}: material {} expands with temperature; with --young there is no thermal strain",
+                material.name
+            )
+        }));
+    }
+    let Some([one]) = options.materials.as_deref() else { return Ok(None) };
+    let other = |name: &String| !name.eq_ignore_ascii_case(&one.name);
+    let of_deck = || {
+        let used = mesh.cell_material.iter().filter_map(|index| mesh.materials.get(*index as usize));
+        used.map(|material| &material.name).find(|name| other(name))
+    };
+    let name = &one.name;
+    Ok(match mesh.cell_field("material_id")? {
+        Some(ids) => ids.values.iter().find(|id| **id != 0.0).map(|id| {
+            format!("{file}: there are elements with material_id {id}, but the material file has one: all get {name}")
+        }),
+        None => of_deck().map(|other| {
+            format!("{file}: there are sections of material {other}, but the material file has one: all get {name}")
+        }),
+    })
+}
+
+fn find(mesh: &Mesh, options: &SolidOptions) -> Result<Materials> {
     let only_trusses = mesh.blocks.iter().all(|block| block.kind == CellKind::Truss2);
     let uniform = |material: &Material| {
         let distinct = vec![stiffness(mesh, material)?];
@@ -43,7 +77,7 @@ pub(super) fn materials(mesh: &Mesh, options: &SolidOptions) -> Result<Materials
         (None, None) => {}
     }
     if let Some(materials) = &options.materials {
-        return match (&materials[..], mesh.cell_field("material_id")) {
+        return match (&materials[..], mesh.cell_field("material_id")?) {
             ([], _) => Err(Error::Usage("the material file defines no material".into())),
             ([one], _) => uniform(one),
             (many, Some(ids)) => by_id(mesh, many, ids),
@@ -56,7 +90,7 @@ pub(super) fn materials(mesh: &Mesh, options: &SolidOptions) -> Result<Materials
             ))),
         };
     }
-    match (mesh.cell_field("E"), mesh.cell_field("nu")) {
+    match (mesh.cell_field("E")?, mesh.cell_field("nu")?) {
         (Some(young), poisson) if young.components == 1 && (poisson.is_some() || only_trusses) => {
             by_arrays(mesh, young, poisson)
         }
@@ -193,10 +227,11 @@ pub(super) fn blocks(
         }
     }
     let taken = std::mem::take(&mut mesh.blocks);
+    let n_ip = mesh.cell_field("n_ip")?;
     let mut blocks = Vec::new();
     let mut overruled = 0_usize;
     for (cells, ids) in taken.into_iter().zip(ids.iter_mut()) {
-        let choose = |cell: &u32| integration_of(mesh, cells.kind, *cell as usize, options.integration);
+        let choose = |cell: &u32| integration_of(mesh, n_ip, cells.kind, *cell as usize, options.integration);
         let chosen = cells.cells.iter().map(choose).collect::<Result<Vec<_>>>()?;
         if let Some(wanted) = options.integration.filter(|wanted| tables(cells.kind, *wanted).is_some()) {
             overruled += chosen.iter().filter(|integration| **integration != wanted).count();
@@ -241,13 +276,19 @@ fn default_integration(kind: CellKind, wanted: Option<Integration>) -> Integrati
     wanted.filter(|wanted| tables(kind, *wanted).is_some()).unwrap_or(Integration::Full)
 }
 
-fn integration_of(mesh: &Mesh, kind: CellKind, cell: usize, wanted: Option<Integration>) -> Result<Integration> {
+fn integration_of(
+    mesh: &Mesh,
+    n_ip: Option<&Field>,
+    kind: CellKind,
+    cell: usize,
+    wanted: Option<Integration>,
+) -> Result<Integration> {
     let deck = mesh.integration.as_ref().and_then(|deck| deck.get(cell).copied()).filter(|count| *count != 0);
     let incompatible = match deck {
         Some(count) => count == Mesh::INCOMPATIBLE,
         None => wanted == Some(Integration::Incompatible),
     };
-    let stated = mesh.cell_field("n_ip").map(|field| value(field, cell)).filter(|count| *count != 0.0);
+    let stated = n_ip.map(|field| value(field, cell)).filter(|count| *count != 0.0);
     let count = match (stated, deck) {
         (Some(count), _) => count,
         (None, Some(Mesh::INCOMPATIBLE)) => 8.0,

@@ -22,6 +22,7 @@ pub mod axial;
 pub mod bound;
 mod check;
 mod cpu;
+mod fields;
 pub mod generate;
 mod gpu;
 pub mod input;
@@ -127,6 +128,7 @@ impl Workload for StressWorkload {
             Arg::new("field")
                 .long("field")
                 .value_name("NAME")
+                .conflicts_with("displacement")
                 .help("Displacement field of the mesh; found by its usual names"),
             Arg::new("temperature")
                 .long("temperature")

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::check::{self, ParentSample};
 use super::kernel::SolidKernel;
 use super::model::{Model, NodeRow, power_of_two_scale};
-use super::options::{At, DISPLACEMENT_NAMES, SolidOptions, TEMPERATURE_NAMES};
-use super::{assign, orientation, refine, save};
+use super::options::{At, SolidOptions};
+use super::{assign, fields, orientation, refine, save};
 use crate::error::{Error, Result};
 use crate::formats::mesh::{CellKind, Field, Mesh};
 use crate::job::{Answer, Check, Input, Job, Output, Precision, Scalar, Step};
@@ -38,10 +38,11 @@ pub fn prepare(mut mesh: Mesh, options: &SolidOptions) -> Result<SolidJob> {
     let source = mesh.source.clone();
     check_indices(&mesh)?;
     let mut warnings = std::mem::take(&mut mesh.warnings);
-    let displacement = displacement_field(&mesh, options.field.as_deref())?;
-    let temperature = temperature_field(&mesh, options.temperature.as_deref())?;
-    let materials = assign::materials(&mesh, options)?;
+    let displacement = fields::displacement(&mesh, options.field.as_deref(), &warnings)?;
+    let (materials, ignored) = assign::materials(&mesh, options)?;
+    warnings.extend(ignored);
     let expands = materials.distinct.iter().any(|material| material.expands());
+    let temperature = fields::temperature(&mesh, options.temperature.as_deref(), expands)?;
     let thermal = expands && temperature.is_some();
     if expands && temperature.is_none() {
         warnings.push(format!(
@@ -96,51 +97,6 @@ fn check_indices(mesh: &Mesh) -> Result<()> {
             let (node, points) = (block.connectivity[bad], mesh.points.len());
             return wrong(format!("element {label} refers to point {node} of {points}"));
         }
-    }
-    Ok(())
-}
-
-fn displacement_field<'m>(mesh: &'m Mesh, name: Option<&str>) -> Result<&'m Field> {
-    let found = match name {
-        Some(name) => mesh.point_field(name),
-        None => DISPLACEMENT_NAMES.iter().find_map(|name| mesh.point_field(name)),
-    };
-    let there = || assign::names(&mesh.point_fields);
-    let Some(field) = found else {
-        let wanted = name.map_or("no displacement field".into(), |name| format!("no point field '{name}'"));
-        return Err(Error::input(
-            &mesh.source,
-            format!("{wanted}; point fields: {}; name one with --field, or give --displacement FILE", there()),
-        ));
-    };
-    check_field(mesh, field, 3)?;
-    Ok(field)
-}
-
-fn temperature_field<'m>(mesh: &'m Mesh, name: Option<&str>) -> Result<Option<&'m Field>> {
-    let found = match name {
-        Some(name) => Some(mesh.point_field(name).ok_or_else(|| {
-            let there = assign::names(&mesh.point_fields);
-            Error::input(&mesh.source, format!("no point field '{name}'; point fields: {there}"))
-        })?),
-        None => TEMPERATURE_NAMES.iter().find_map(|name| mesh.point_field(name)),
-    };
-    if let Some(field) = found {
-        check_field(mesh, field, 1)?;
-    }
-    Ok(found)
-}
-
-fn check_field(mesh: &Mesh, field: &Field, components: usize) -> Result<()> {
-    if field.components != components || field.values.len() != components * mesh.points.len() {
-        let (name, has) = (&field.name, field.components);
-        return Err(Error::input(
-            &mesh.source,
-            format!(
-                "point field '{name}' has {has} components for {} values; it needs {components}",
-                field.values.len()
-            ),
-        ));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Error;
+use crate::formats::mesh::{Flawed, Over};
 use crate::numeric::elements::VARIANTS;
 
 fn refused(mesh: Mesh, options: &SolidOptions) -> Error {
@@ -114,6 +115,57 @@ fn the_displacement_field_is_found_or_its_absence_explained() {
 }
 
 #[test]
+fn a_usual_name_on_an_array_that_does_not_fit_is_passed_over() {
+    let mut mesh = box_mesh(CellKind::Tet4, 3, 1).unwrap();
+    let n = mesh.points.len();
+    mesh.point_fields[0].name = "U".into();
+    mesh.point_fields.insert(0, field("displacement", 1, vec![0.0; n]));
+    mesh.point_fields.push(field("T", 3, vec![0.0; 3 * n]));
+    let why = Error::input(&mesh.source, "array 'temperature' is NaN");
+    mesh.flawed.push(Flawed { over: Over::Points, name: "temperature".into(), why });
+    // No material expands: nobody asks for temperatures.
+    let job = prepare(mesh.clone(), &steel()).unwrap();
+    assert!(job.model.nodes.iter().any(|row| row[3] != 0.0), "the vector U is the displacement");
+    let expanding = SolidOptions { materials: Some(vec![material("hot", 1e-5)]), ..SolidOptions::default() };
+    assert!(refused(mesh.clone(), &expanding).to_string().ends_with("is NaN"));
+    mesh.flawed.clear();
+    assert!(refused(mesh.clone(), &expanding).to_string().contains("point field 'T' has 3 components"));
+    mesh.point_fields.push(field("NT", 1, vec![1.0; n]));
+    assert!(prepare(mesh.clone(), &expanding).unwrap().model.thermal);
+    let named = SolidOptions { temperature: Some("T".into()), ..steel() };
+    assert_eq!(refused(mesh, &named).exit_code(), 3, "who names a field wants it");
+}
+
+#[test]
+fn a_missing_field_comes_with_what_the_reader_noticed() {
+    let mut mesh = box_mesh(CellKind::Tet4, 3, 1).unwrap();
+    mesh.point_fields.clear();
+    mesh.warnings.push("field `U` has no value for 1 of 8 nodes; left out".into());
+    let text = refused(mesh, &steel()).to_string();
+    assert!(text.contains("no displacement field") && text.contains("no value for 1 of 8 nodes"), "{text}");
+}
+
+#[test]
+fn what_one_material_for_all_leaves_unused_is_said() {
+    let warnings = |mesh: Mesh, options: &SolidOptions| prepare(mesh, options).unwrap().warnings();
+    let one = SolidOptions { materials: Some(vec![material("steel", 0.0)]), ..SolidOptions::default() };
+    let mut mesh = box_mesh(CellKind::Tet4, 3, 1).unwrap();
+    let cells = mesh.n_cells;
+    mesh.cell_fields.push(field("material_id", 1, vec![0.0; cells]));
+    assert!(warnings(mesh.clone(), &one).is_empty());
+    mesh.cell_fields[0].values[1] = 1.0;
+    let said = warnings(mesh.clone(), &one);
+    assert!(said.len() == 1 && said[0].contains("material_id 1") && said[0].contains("all get steel"), "{said:?}");
+    mesh.cell_fields.clear();
+    mesh.materials = vec![material("STEEL", 0.0), material("ALU", 1e-5)];
+    mesh.cell_material = vec![0; cells];
+    assert!(warnings(mesh.clone(), &one).is_empty());
+    assert!(warnings(mesh.clone(), &steel())[0].contains("material ALU expands"), "--young has no expansion");
+    mesh.cell_material[1] = 1;
+    assert!(warnings(mesh, &one)[0].contains("sections of material ALU"));
+}
+
+#[test]
 fn degenerate_and_twisted_elements_are_named() {
     let zero = |_: [f64; 3]| [0.0; 3];
     let flat = vec![[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]];
@@ -201,4 +253,9 @@ fn a_wrong_output_fails_the_independent_check() {
     outputs[0].column_mut::<f64>(6)[17] = f64::NAN;
     let error = job.finish(&outputs).unwrap_err();
     assert!(error.exit_code() == 4 && error.to_string().contains("element 18"), "{error}");
+}
+
+fn material(name: &str, alpha: f64) -> Material {
+    let elastic = Elastic::Isotropic { young: 2e11, poisson: 0.3 };
+    Material { name: name.into(), elastic, alpha: [alpha; 3], reference_temperature: 0.0 }
 }
