@@ -82,6 +82,10 @@ pub struct Verification {
     /// Largest deviation of a column divided by the largest reference value of that column, both over the checked
     /// items. Not value by value: a stress component that is zero in theory has no meaningful relative error.
     pub max_rel: f64,
+    /// Largest deviation of a step divided by the largest reference value of all its columns, both over the checked items:
+    /// what a precision costs, where columns are components of one quantity.
+    #[serde(skip)]
+    pub coarseness: f64,
     /// The bound that was allowed where `max_abs` was found.
     pub bound: f64,
     /// The largest share of its bound that any value used: at most 1 in a run that passed. 0 for exact classes.
@@ -174,6 +178,7 @@ pub fn verify(subject: Subject<'_>, effort: Effort, control: &Control) -> Result
         values: found.values,
         max_abs: found.worst.map_or(0.0, |(deviation, _)| deviation),
         max_rel: found.max_rel,
+        coarseness: found.coarseness,
         bound: found.worst.map_or(0.0, |(_, bound)| bound),
         bound_used: found.bound_used,
         independent,
@@ -236,6 +241,7 @@ struct Findings {
     /// Largest deviation and the bound there.
     worst: Option<(f64, f64)>,
     max_rel: f64,
+    coarseness: f64,
     bound_used: f64,
     first_bad: Option<String>,
 }
@@ -328,6 +334,11 @@ impl Findings {
         }
         let relative = columns.iter().filter(|c| c.reference > 0.0).map(|c| c.deviation / c.reference);
         self.max_rel = relative.fold(self.max_rel, f64::max);
+        let largest = |of: fn(&Extremes) -> f64| columns.iter().map(of).fold(0.0, f64::max);
+        let (deviation, reference) = (largest(|c| c.deviation), largest(|c| c.reference));
+        if reference > 0.0 {
+            self.coarseness = self.coarseness.max(deviation / reference);
+        }
         Ok(())
     }
 

@@ -40,6 +40,7 @@ pub(crate) fn verification() -> Verification {
         values: 7392,
         max_abs: 2.5e-10,
         max_rel: 1.5e-12,
+        coarseness: 1.5e-12,
         bound: 4e-9,
         bound_used: 0.07,
         independent: Check { what: "linear field".into(), error: 1e-12, bound: 1e-9, detail: String::new() },

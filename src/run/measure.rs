@@ -73,6 +73,10 @@ pub fn measure(job: &dyn Job, id: &str, rule: sampler::Rule, config: &Config, co
     Ok(Measured { open, ..measured })
 }
 
+/// The share of the largest value from which on a deviation within the bound is worth a word: what plain f32 costs on an
+/// ordinary mesh is a hundredth of it.
+const COARSE: f64 = 1e-3;
+
 /// Refuses a job that runs on no device before one is opened.
 ///
 /// # Errors
@@ -126,6 +130,14 @@ pub fn measure_on(
     let threads = team.facts().threads;
     let effort = Effort { seed: config.run.seed, threads, operations: Effort::OPERATIONS };
     let verification = verify::verify(subject, effort, control)?;
+    let mut warnings = std::mem::take(&mut team.warnings);
+    if verification.passed() && verification.coarseness > COARSE {
+        let (percent, precision) = (verification.coarseness * 100.0, precision.name());
+        warnings.push(format!(
+            "{id}: values are up to {percent:.1} % of the largest one off, which is what {precision} can do on this \
+             input; use --precision f64"
+        ));
+    }
     control.proceed()?;
     job.complete(&mut samples.last.answer);
     drop((steps, reference));
@@ -144,7 +156,7 @@ pub fn measure_on(
         median: (median, finish),
         outputs,
         verification,
-        warnings: std::mem::take(&mut team.warnings),
+        warnings,
     })
 }
 

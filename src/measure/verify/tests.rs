@@ -273,6 +273,7 @@ fn a_deviation_within_the_bound_passes_and_is_reported() {
     assert!(found.passed(), "{found:?}");
     assert_eq!((found.max_abs, found.bound), (5e-7, 1e-6));
     assert!((found.bound_used - 0.5).abs() < 1e-9 && (found.max_rel - 5e-7).abs() < 1e-9, "{found:?}");
+    assert!((found.coarseness - 5e-7).abs() < 1e-9, "the largest of all columns is about 1: {found:?}");
     let found = verify_after(MAP, shift(2e-6));
     assert_eq!(found.bound_used, 2.0);
     let message = failure(found);
