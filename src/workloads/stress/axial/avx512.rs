@@ -12,7 +12,7 @@ use std::arch::x86_64::{
     _mm512_stream_pd,
 };
 
-use super::cpu::View;
+use super::input::View;
 
 /// Elements in a register.
 pub(super) const LANES: usize = 8;

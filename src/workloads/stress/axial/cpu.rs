@@ -2,21 +2,11 @@
 
 use std::ops::{Add, Div, Mul};
 
+use super::input::View;
 use crate::job::Value;
 use crate::memory;
 use crate::multiversion;
 use crate::simd::{self, Simd};
-
-/// The inputs of some elements.
-#[derive(Clone, Copy)]
-pub(super) struct View<'a, T> {
-    /// `x, y, z` of each element.
-    pub(super) displacement: &'a [T],
-    /// Young's modulus of each element.
-    pub(super) young: &'a [T],
-    /// Length of each element; `None` when all are 1.
-    pub(super) length: Option<&'a [T]>,
-}
 
 /// The largest stress of some elements, and the place of the first one that has it.
 #[derive(Debug, Clone, Copy, PartialEq)]

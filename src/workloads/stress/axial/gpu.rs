@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytemuck::Pod;
 
-use super::cpu::View;
+use super::input::View;
 use crate::job::{Capability, Chunk, GpuOutput, GpuSlot, Scalar, Streamed, Value};
 
 /// The module with its pieces in order; none is computed at run time, so that a pipeline cache sees four modules.

@@ -5,13 +5,23 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::cpu::View;
 use crate::error::{Error, Result};
 use crate::formats::npy::read_npy;
 use crate::formats::source::Source;
 use crate::location::shown_path;
 use crate::memory::{self, Buffer};
 use crate::numeric::philox::philox4x32_10;
+
+/// The inputs of some elements.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a, T> {
+    /// `x, y, z` of each element.
+    pub(super) displacement: &'a [T],
+    /// Young's modulus of each element.
+    pub(super) young: &'a [T],
+    /// Length of each element; `None` when all are 1.
+    pub(super) length: Option<&'a [T]>,
+}
 
 /// Word 2 of the counter of generated elements, so that they share no block with another workload's numbers.
 const STREAM: u32 = 16;
