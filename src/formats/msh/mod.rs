@@ -1,8 +1,8 @@
 //! Gmsh meshes, MSH 2.2 and 4.1, as text or bytes of either order (Gmsh reference manual, "MSH file format").
 //!
-//! Kept are nodes (parametric coordinates are not), elements, node and element views. Node numbers may be sparse and in any order. The physical group of
-//! an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag. A view that Gmsh appends to a
-//! file brings the mesh once more: nodes and elements that are known are not taken twice.
+//! Kept are nodes (without parametric coordinates), elements, node and element views. Node numbers may be sparse and in any
+//! order. The physical group of an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag. A
+//! view that Gmsh appends to a file brings the mesh once more: nodes and elements that are known are not taken twice.
 
 mod data;
 mod numbers;
