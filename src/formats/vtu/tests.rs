@@ -785,7 +785,10 @@ fn samples() -> Vec<Vec<u8>> {
     ] {
         names.push(format!("vtk/mixed_{encoding}.vtu"));
     }
-    names.iter().map(|name| std::fs::read(data(name)).unwrap()).collect()
+    let mut samples: Vec<_> = names.iter().map(|name| std::fs::read(data(name)).unwrap()).collect();
+    samples.push(foreign(b"<?xml version=\"1.0\" encoding=\"latin1\"?>", b"Tr\xe4ger", b"W\xe4rme"));
+    samples.push(foreign(b"", b"Tr\xe4ger", b"f"));
+    samples
 }
 
 crate::formats::broken::never_panics!(samples(), assert_survives);
