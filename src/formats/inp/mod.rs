@@ -6,6 +6,7 @@ mod include;
 mod materials;
 mod origins;
 mod sets;
+mod spans;
 pub(crate) mod thermal;
 mod types;
 
@@ -19,7 +20,7 @@ use crate::formats::source::Source;
 
 use deck::{Deck, Keyword, fields};
 use materials::Materials;
-use sets::Sets;
+use sets::{Reference, Scope, Sets};
 use thermal::Temperatures;
 use types::{Use, element_type};
 
@@ -38,7 +39,7 @@ struct Block {
 
 /// `*SOLID SECTION`.
 struct Section {
-    elset: String,
+    elset: Reference,
     material: String,
     oriented: bool,
     offset: usize,
@@ -48,7 +49,7 @@ struct Section {
 ///
 /// [`Mesh::integration`] follows the element types. Shells, beams, springs and masses are skipped and counted in a
 /// warning. Sets may be used before they are defined. `*INCLUDE` and `INPUT=` are followed. One part with one instance that
-/// is not moved is read as if it stood alone.
+/// is not moved is read as if it stood alone; its sets and those of the assembly are told apart where they share a name.
 ///
 /// # Errors
 /// [`Error::Input`](crate::error::Error::Input) with the line: a solid without a stress model, an element with too few
@@ -85,11 +86,10 @@ struct Model {
     materials: Materials,
     sections: Vec<Section>,
     temperatures: Temperatures,
-    /// Between `*ASSEMBLY` and its end, outside of instances.
+    in_part: bool,
+    /// Between `*ASSEMBLY` and its end.
     assembly: bool,
     in_instance: bool,
-    /// Nodes or elements of the assembly itself were skipped.
-    reference_points: bool,
     instances: usize,
     parts: usize,
     warnings: Vec<String>,
@@ -106,9 +106,9 @@ impl Model {
             materials: Materials::default(),
             sections: Vec::new(),
             temperatures: Temperatures::default(),
+            in_part: false,
             assembly: false,
             in_instance: false,
-            reference_points: false,
             instances: 0,
             parts: 0,
             warnings: Vec::new(),
@@ -116,14 +116,15 @@ impl Model {
     }
 
     fn keyword(&mut self, deck: &mut Deck<'_>, keyword: &Keyword) -> Result<()> {
+        let scope = self.scope();
+        let assembly = self.assembly && scope == Scope::Model;
         match keyword.name.as_str() {
-            "NODE" | "ELEMENT" if self.assembly && !self.in_instance => {
-                self.reference_points = true;
-            }
+            "NODE" if assembly => self.node_sets.skip_own(deck),
+            "ELEMENT" if assembly => self.element_sets.skip_own(deck),
             "NODE" => self.nodes(deck, keyword)?,
             "ELEMENT" => self.elements(deck, keyword)?,
-            "NSET" => self.node_sets.read(deck, keyword, "NSET")?,
-            "ELSET" => self.element_sets.read(deck, keyword, "ELSET")?,
+            "NSET" => self.node_sets.read(deck, keyword, "NSET", scope, assembly)?,
+            "ELSET" => self.element_sets.read(deck, keyword, "ELSET", scope, assembly)?,
             "MATERIAL" => self.materials.begin(deck, keyword)?,
             "ELASTIC" => self.materials.elastic(deck, keyword)?,
             "EXPANSION" => self.materials.expansion(deck, keyword)?,
@@ -136,8 +137,8 @@ impl Model {
             | "DEFORMATIONPLASTICITY"
             | "USERMATERIAL" => self.materials.nonlinear(keyword),
             "SOLIDSECTION" => self.section(deck, keyword)?,
-            "INITIALCONDITIONS" => self.temperatures.initial(deck, keyword)?,
-            "TEMPERATURE" => self.temperatures.applied(deck, keyword)?,
+            "INITIALCONDITIONS" => self.temperatures.initial(deck, keyword, scope)?,
+            "TEMPERATURE" => self.temperatures.applied(deck, keyword, scope)?,
             // `include` has followed all others.
             "INCLUDE" => return refuse(deck, keyword, "names no file; write INPUT=FILE"),
             "NGEN" | "NFILL" | "NCOPY" | "NMAP" | "ELGEN" | "ELCOPY" => {
@@ -152,6 +153,7 @@ impl Model {
             }
             "PART" => {
                 self.parts += 1;
+                self.in_part = true;
                 if self.parts > 1 {
                     return refuse(
                         deck,
@@ -160,7 +162,15 @@ impl Model {
                     );
                 }
             }
-            "ASSEMBLY" => self.assembly = true,
+            "ENDPART" => self.in_part = false,
+            "ASSEMBLY" => {
+                self.assembly = true;
+                self.in_part = false;
+                if let Some(name) = keyword.get("NAME") {
+                    self.node_sets.name_assembly(name);
+                    self.element_sets.name_assembly(name);
+                }
+            }
             "ENDASSEMBLY" => self.assembly = false,
             "INSTANCE" => {
                 self.instances += 1;
@@ -182,6 +192,11 @@ impl Model {
         Ok(())
     }
 
+    /// Whose names are defined and used here.
+    fn scope(&self) -> Scope {
+        if self.in_part || self.in_instance { Scope::Part } else { Scope::Model }
+    }
+
     fn nodes(&mut self, deck: &mut Deck<'_>, keyword: &Keyword) -> Result<()> {
         if keyword.word("SYSTEM").is_some_and(|system| system != "R") {
             return Err(deck.error_at(keyword.offset, "*NODE in cylindrical or spherical coordinates is not read"));
@@ -200,7 +215,7 @@ impl Model {
             self.points.push(point);
         }
         if let Some(name) = keyword.get("NSET") {
-            self.node_sets.extend(name, &self.node_ids[first..]);
+            self.node_sets.extend(self.scope(), name, &self.node_ids[first..]);
         }
         Ok(())
     }
@@ -247,7 +262,7 @@ impl Model {
             }
         }
         if let Some(set) = keyword.get("ELSET") {
-            self.element_sets.extend(set, &block.ids);
+            self.element_sets.extend(self.scope(), set, &block.ids);
         }
         self.blocks.push(block);
         Ok(())
@@ -265,7 +280,7 @@ impl Model {
             return Err(deck.error_at(keyword.offset, "*SOLID SECTION, COMPOSITE is not read"));
         }
         self.sections.push(Section {
-            elset: value("ELSET")?,
+            elset: Reference::new(&value("ELSET")?, self.scope(), keyword.offset),
             material: value("MATERIAL")?,
             oriented: keyword.get("ORIENTATION").is_some(),
             offset: keyword.offset,
@@ -277,7 +292,7 @@ impl Model {
         let mut builder = MeshBuilder::new(source);
         builder.set_points(self.node_ids, self.points).map_err(|(_, why)| source.error(Place::Whole, why))?;
         self.warnings.into_iter().for_each(|warning| builder.warn(warning));
-        if self.reference_points {
+        if self.node_sets.has_own() || self.element_sets.has_own() {
             builder.warn("nodes and elements of the assembly (reference points) are skipped".into());
         }
         let mut integration = Vec::new();
@@ -387,7 +402,7 @@ fn assign(
             return Err(deck.error_at(section.offset, why));
         };
         of_section.push(material);
-        sets.visit(deck, &section.elset, section.offset, budget, |span, budget| {
+        sets.visit(deck, &section.elset, budget, |span, budget| {
             if span.count() <= 4 * ids.len() as u64 {
                 *budget = budget.saturating_sub(span.count());
                 for i in 0..span.count() {

@@ -151,6 +151,58 @@ fn one_part_that_does_not_move_reads_as_if_alone() {
     assert!(refusal(&moved).contains("an instance that is moved"));
 }
 
+/// A part with element 5 in set `Set-1` and 6 in `Set-2`, nodes 11 to 18 (`Set-1`), and an assembly whose sets have the same
+/// names, as Abaqus/CAE writes by default.
+fn of_same_names(in_assembly: &str, in_model: &str) -> String {
+    let part = cube(
+        "*Element, type=C3D8\n6,11,12,13,14,15,16,17,18\n*Nset, nset=Set-1, generate\n11, 18\n*Elset, elset=Set-1\n5\n\
+         *Elset, elset=Set-2\n6\n*Solid Section, elset=Set-2, material=Other\n*Solid Section, elset=Set-1, \
+         material=Steel\n*End Part\n*Assembly, name=Whole\n*Instance, name=I, part=P\n*End Instance\n",
+    );
+    let other = "*MATERIAL, NAME=Other\n*ELASTIC\n7e10, 0.3\n";
+    format!("*Part, name=P\n{part}{in_assembly}*End Assembly\n{STEEL}{other}{in_model}")
+}
+
+#[test]
+fn sets_of_the_part_and_of_the_assembly_share_names_and_nothing_else() {
+    let sets = "*Nset, nset=Set-1, instance=I\n11\n*Elset, elset=Set-1, instance=I\n6\n";
+    let (assembly, part) = (of_same_names(sets, ""), of_same_names("", ""));
+    assert_eq!(read(&assembly).unwrap().cell_material, [0, 1]);
+    assert_eq!(read(&assembly).unwrap().cell_material, read(&part).unwrap().cell_material);
+    // A section of the instance belongs to the part.
+    let instance = assembly.replacen("*End Instance", "*Solid Section, elset=Set-1, material=Other\n*End Instance", 1);
+    assert_eq!(read(&instance).unwrap().cell_material, [1, 1]);
+
+    let temperature = |sets: &str, given: &str| {
+        let deck = of_same_names(sets, &format!("*Temperature\n{given}\n"));
+        let mesh = read(&deck).unwrap();
+        mesh.point_field("temperature").unwrap().unwrap().values.iter().map(|&t| t as i32).collect::<Vec<_>>()
+    };
+    let (one, all) = ([80, 20, 20, 20, 20, 20, 20, 20], [80; 8]);
+    assert_eq!(temperature(sets, "Set-1, 80."), one);
+    assert_eq!(temperature(sets, "Whole.Set-1, 80."), one);
+    assert_eq!(temperature(sets, "I.Set-1, 80."), all);
+    assert_eq!(temperature(sets, "Whole.I.Set-1, 80."), all);
+    assert_eq!(temperature("", "Set-1, 80."), all);
+    // Names among the data lines are looked up like the numbers there.
+    assert_eq!(temperature(&format!("{sets}*Nset, nset=S, instance=I\nSet-1\n"), "S, 80."), all);
+    assert_eq!(temperature(&format!("{sets}*Nset, nset=S\nSet-1\n"), "S, 80."), one);
+    assert_eq!(temperature(&format!("{sets}*Nset, nset=S\nI.Set-1\n"), "S, 80."), all);
+}
+
+#[test]
+fn numbers_of_the_assembly_are_its_reference_points_where_it_has_such() {
+    let temperature = |assembly: &str| {
+        let deck = of_same_names(assembly, "*Temperature\nS, 80.\n");
+        read(&deck).unwrap().point_field("temperature").unwrap().unwrap().values[..3].to_vec()
+    };
+    let set = "*Nset, nset=S\n11, 12\n";
+    assert_eq!(temperature(set), [80.0, 80.0, 20.0]);
+    assert_eq!(temperature(&format!("{set}*Node\n11, 0, 0, 0\n")), [20.0, 80.0, 20.0]);
+    let instance = "*Nset, nset=S, instance=I\n13\n";
+    assert_eq!(temperature(&format!("*Node\n11, 0, 0, 0\n12, 1, 0, 0\n{set}{instance}")), [20.0, 20.0, 80.0]);
+}
+
 /// Gmsh writes edges as T3D2 and faces as CPS3 into its decks.
 #[test]
 fn edges_of_surfaces_are_no_trusses_unless_a_section_says_so() {
@@ -203,6 +255,9 @@ proptest::proptest! {
              *INITIAL CONDITIONS,TYPE=TEMPERATURE\nALL,1\n*TEMPERATURE\n12,3\n"
         ));
         let _ = read_inp(&Source::from_bytes("m.inp", case.apply(deck.as_bytes())));
+        let sets = "*Node\n1, 0, 0, 0\n*Nset, nset=Set-1\n1, I.Set-1\n*Elset, elset=Set-1, instance=I\n6\n";
+        let parts = of_same_names(sets, "*TEMPERATURE\nWhole.Set-1,3\n");
+        let _ = read_inp(&Source::from_bytes("m.inp", case.apply(parts.as_bytes())));
         let _ = read_inp(&Source::from_bytes("m.inp", case.apply(fixture::source("truss25_t3d2.inp").bytes())));
     }
 }

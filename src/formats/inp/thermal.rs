@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::formats::mesh::{Field, Material, Mesh};
 
 use super::deck::{Deck, Keyword, fields};
-use super::sets::Sets;
+use super::sets::{Reference, Scope, Sets};
 
 /// Point field with the temperature.
 pub(crate) const TEMPERATURE: &str = "temperature";
@@ -19,12 +19,11 @@ pub(crate) const INITIAL_TEMPERATURE: &str = "initial_temperature";
 struct Given {
     target: Target,
     value: f64,
-    offset: usize,
 }
 
 enum Target {
     Node(u64),
-    Set(String),
+    Set(Reference),
 }
 
 /// All temperatures of a deck, in its order.
@@ -38,22 +37,22 @@ pub(super) struct Temperatures {
 
 impl Temperatures {
     /// `*INITIAL CONDITIONS`; other types than temperature are skipped.
-    pub(super) fn initial(&mut self, deck: &mut Deck<'_>, keyword: &Keyword) -> Result<()> {
+    pub(super) fn initial(&mut self, deck: &mut Deck<'_>, keyword: &Keyword, scope: Scope) -> Result<()> {
         if keyword.word("TYPE").as_deref() == Some("TEMPERATURE") {
             self.file |= keyword.get("FILE").is_some();
-            read(deck, keyword, &mut self.initial)?;
+            read(deck, keyword, scope, &mut self.initial)?;
         }
         Ok(())
     }
 
     /// `*TEMPERATURE`; a later step overrides an earlier one, `OP=NEW` forgets it.
-    pub(super) fn applied(&mut self, deck: &mut Deck<'_>, keyword: &Keyword) -> Result<()> {
+    pub(super) fn applied(&mut self, deck: &mut Deck<'_>, keyword: &Keyword, scope: Scope) -> Result<()> {
         if keyword.word("OP").as_deref() == Some("NEW") {
             self.last.clear();
         }
         self.file |= keyword.get("FILE").is_some();
         self.amplitude |= keyword.get("AMPLITUDE").is_some();
-        read(deck, keyword, &mut self.last)
+        read(deck, keyword, scope, &mut self.last)
     }
 
     /// Adds the temperature field to `mesh` and sets T0 of `materials`.
@@ -108,7 +107,7 @@ impl Temperatures {
     }
 }
 
-fn read(deck: &mut Deck<'_>, keyword: &Keyword, into: &mut Vec<Given>) -> Result<()> {
+fn read(deck: &mut Deck<'_>, keyword: &Keyword, scope: Scope, into: &mut Vec<Given>) -> Result<()> {
     while let Some(line) = deck.data() {
         let mut parts = fields(line);
         let target = parts.next().unwrap_or_default();
@@ -119,9 +118,9 @@ fn read(deck: &mut Deck<'_>, keyword: &Keyword, into: &mut Vec<Given>) -> Result
         let target = if target.iter().all(u8::is_ascii_digit) {
             Target::Node(deck.id(target, "a node number")?)
         } else {
-            Target::Set(String::from_utf8_lossy(target).into_owned())
+            Target::Set(Reference::new(&String::from_utf8_lossy(target), scope, keyword.offset))
         };
-        into.push(Given { target, value, offset: keyword.offset });
+        into.push(Given { target, value });
     }
     Ok(())
 }
@@ -134,7 +133,7 @@ fn spread(
     budget: &mut u64,
     (values, covered): (&mut [f64], &mut [bool]),
 ) -> Result<()> {
-    for Given { target, value, offset } in given {
+    for Given { target, value } in given {
         let mut put = |id| {
             if let Some(i) = node(id) {
                 values[i as usize] = *value;
@@ -143,7 +142,7 @@ fn spread(
         };
         match target {
             Target::Node(id) => put(*id),
-            Target::Set(name) => sets.visit(deck, name, *offset, budget, |span, budget| {
+            Target::Set(set) => sets.visit(deck, set, budget, |span, budget| {
                 // A span that exceeds the budget is cut: the budget then ends the visit with an error.
                 let n = span.count().min(*budget);
                 *budget -= n;

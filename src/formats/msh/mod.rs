@@ -1,8 +1,8 @@
 //! Gmsh meshes, MSH 2.2 and 4.1, as text or bytes of either order (Gmsh reference manual, "MSH file format").
 //!
-//! Kept are nodes, elements, node and element views. Node numbers may be sparse and in any order. The physical group of
-//! an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag. A view that Gmsh appends to a
-//! file brings the mesh once more: nodes and elements that are known are not taken twice.
+//! Kept are nodes (without parametric coordinates), elements, node and element views. Node numbers may be sparse and in any
+//! order. The physical group of an element becomes the cell field [`PHYSICAL`]. Everything else is skipped by its end tag. A
+//! view that Gmsh appends to a file brings the mesh once more: nodes and elements that are known are not taken twice.
 
 mod data;
 mod numbers;
@@ -74,7 +74,7 @@ pub fn read_msh(source: &Source) -> Result<Mesh> {
         if line.is_empty() {
             continue;
         }
-        parts.sections += usize::from(matches!(line, b"$Nodes" | b"$Elements"));
+        parts.sections += usize::from(matches!(line, b"$Nodes" | b"$ParametricNodes" | b"$Elements"));
         if parts.sections > 2 * MAX_REPEATS {
             return Err(numbers.text.error(format!("the mesh is repeated more than {MAX_REPEATS} times")));
         }
@@ -92,8 +92,12 @@ pub fn read_msh(source: &Source) -> Result<Mesh> {
                 if major == 4 {
                     sections::nodes_4(&mut numbers, &mut parts)?;
                 } else {
-                    sections::nodes_2(&mut numbers, &mut parts)?;
+                    sections::nodes_2(&mut numbers, &mut parts, false)?;
                 }
+                parts.nodes = true;
+            }
+            (b"ParametricNodes", 2) => {
+                sections::nodes_2(&mut numbers, &mut parts, true)?;
                 parts.nodes = true;
             }
             (b"Elements", _) if !parts.nodes => return Err(numbers.text.error("$Elements stands before $Nodes")),

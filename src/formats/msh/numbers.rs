@@ -108,6 +108,18 @@ impl<'a> Numbers<'a> {
         }
     }
 
+    /// Goes past a C `double` that nothing depends on, whatever its value: Gmsh leaves some unset.
+    #[inline]
+    pub(super) fn skip_double(&mut self, what: &str) -> Result<()> {
+        match self.encoding {
+            Encoding::Ascii => match self.word(what)? {
+                word @ [b'$', ..] => Err(self.error(format!("{what} is not a number: {}", excerpt(word)))),
+                _ => Ok(()),
+            },
+            _ => self.bytes::<8>(what).map(drop),
+        }
+    }
+
     /// `count` as a number of records that the rest of the file can hold, each of at least `ascii` or `binary` bytes.
     pub(super) fn count(&self, count: u64, ascii: u64, binary: u64, what: &str) -> Result<usize> {
         let each = if self.encoding == Encoding::Ascii { ascii } else { binary };

@@ -41,21 +41,35 @@ pub(super) fn entities(numbers: &mut Numbers<'_>, groups: &mut HashMap<(i64, i64
     numbers.end("Entities")
 }
 
-/// `$Nodes`, MSH 2: `number x y z` for each.
-pub(super) fn nodes_2(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>) -> Result<()> {
+/// `$Nodes`, MSH 2: `number x y z` for each. `$ParametricNodes` (Mesh.SaveParametric) go on with the dimension and number of
+/// the model entity and the place on it: one coordinate on a curve, two on a surface, none on a point or in a volume.
+pub(super) fn nodes_2(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>, parametric: bool) -> Result<()> {
     let declared = {
         // The count is text in binary files too.
         let line = numbers.text.line().unwrap_or_default();
         text_count(numbers, line, "nodes")?
     };
-    let n = numbers.count(declared, 8, 28, "nodes")?;
+    let (ascii, binary) = if parametric { (12, 36) } else { (8, 28) };
+    let n = numbers.count(declared, ascii, binary, "nodes")?;
     let mut ids = Vec::with_capacity(n);
     let mut points = Vec::with_capacity(n);
     for _ in 0..n {
         ids.push(numbers.positive_int("a node number")?);
         points.push(point(numbers)?);
+        if parametric {
+            let dimension = numbers.int("an entity dimension")?;
+            numbers.int("an entity number")?;
+            for _ in 0..match dimension {
+                0 | 3 => 0,
+                1 | 2 => dimension,
+                _ => return Err(numbers.error(format!("an entity dimension must be 0 to 3, found {dimension}"))),
+            } {
+                numbers.skip_double("a parametric coordinate")?;
+            }
+        }
     }
-    set_points(numbers, parts, ids, points)
+    let section = if parametric { "ParametricNodes" } else { "Nodes" };
+    set_points(numbers, parts, section, ids, points)
 }
 
 /// `$Nodes`, MSH 4.1: blocks of numbers, then coordinates.
@@ -86,14 +100,14 @@ pub(super) fn nodes_4(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>) -> Resul
         for _ in 0..in_block {
             points.push(point(numbers)?);
             for _ in 0..parameters {
-                numbers.double("a parametric coordinate")?;
+                numbers.skip_double("a parametric coordinate")?;
             }
         }
     }
     if ids.len() != n {
         return Err(numbers.error(format!("{n} nodes are declared, but the blocks hold {}", ids.len())));
     }
-    set_points(numbers, parts, ids, points)
+    set_points(numbers, parts, "Nodes", ids, points)
 }
 
 #[inline]
@@ -101,8 +115,14 @@ fn point(numbers: &mut Numbers<'_>) -> Result<[f64; 3]> {
     Ok([numbers.double("x of a node")?, numbers.double("y of a node")?, numbers.double("z of a node")?])
 }
 
-fn set_points(numbers: &mut Numbers<'_>, parts: &mut Parts<'_>, ids: Vec<u64>, points: Vec<[f64; 3]>) -> Result<()> {
-    numbers.end("Nodes")?;
+fn set_points(
+    numbers: &mut Numbers<'_>,
+    parts: &mut Parts<'_>,
+    section: &str,
+    ids: Vec<u64>,
+    points: Vec<[f64; 3]>,
+) -> Result<()> {
+    numbers.end(section)?;
     parts.builder.set_points(ids, points).map_err(|(_, why)| numbers.error(why))
 }
 

@@ -39,6 +39,21 @@ fn ascii_4() -> String {
     text + "$EndElements\n"
 }
 
+/// Dimension and number of the entity of each of `NODES`, and the place on it.
+const PLACES: [(i32, i32, &[f64]); 5] =
+    [(0, 1, &[]), (1, 12, &[0.25]), (2, 3, &[0.5, f64::NAN]), (3, 1, &[]), (2, 4, &[-1.0, 2.0])];
+
+/// As Mesh.SaveParametric=1 writes it.
+fn parametric_2() -> String {
+    let mut text = format!("{HEAD_2}$ParametricNodes\n5\n");
+    for ((id, x, y, z), (dimension, entity, place)) in NODES.iter().zip(PLACES) {
+        text += &format!("{id} {x} {y} {z} {dimension} {entity}");
+        place.iter().for_each(|value| text += &format!(" {value}"));
+        text += "\n";
+    }
+    text + "$EndParametricNodes\n" + ascii_2().split_once("$EndNodes\n").unwrap().1
+}
+
 const VIEWS: &str = "$NodeData\n1\n\"displacement\"\n1\n0\n3\n0\n3\n5\n1 1 2 3\n2 4 5 6\n3 7 8 9\n70 1 1 1\n900000 2 2 2\n\
                      $EndNodeData\n$ElementData\n2\n\"n_ip\"\n\"scheme\"\n0\n4\n0\n1\n2\n0\n11 1\n12 2\n$EndElementData\n";
 
@@ -54,7 +69,7 @@ fn check_small(mesh: &Mesh) {
 
 #[test]
 fn both_versions_give_the_same_mesh() {
-    for text in [ascii_2(), ascii_4()] {
+    for text in [ascii_2(), parametric_2(), ascii_4()] {
         let mesh = read(&(text.clone() + VIEWS)).unwrap();
         check_small(&mesh);
         let displacement = mesh.point_field("Displacement").unwrap().unwrap();
@@ -95,13 +110,17 @@ impl Bytes {
 
 #[test]
 fn both_byte_orders_of_version_2() {
-    for big in [false, true] {
+    for (big, section) in [(false, "Nodes"), (true, "Nodes"), (false, "ParametricNodes"), (true, "ParametricNodes")] {
         let mut b = Bytes(Vec::new(), big);
-        b.text("$MeshFormat\n2.2 1 8\n").int(1).text("\n$EndMeshFormat\n$Nodes\n5\n");
-        for (id, x, y, z) in NODES {
+        b.text("$MeshFormat\n2.2 1 8\n").int(1).text("\n$EndMeshFormat\n").text(&format!("${section}\n5\n"));
+        for ((id, x, y, z), (dimension, entity, place)) in NODES.into_iter().zip(PLACES) {
             b.int(id).double(x).double(y).double(z);
+            if section != "Nodes" {
+                b.int(dimension).int(entity);
+                place.iter().for_each(|&value| _ = b.double(value));
+            }
         }
-        b.text("\n$EndNodes\n$Elements\n3\n").int(2).int(1).int(0).int(5).int(70).int(3).int(1);
+        b.text(&format!("\n$End{section}\n$Elements\n3\n")).int(2).int(1).int(0).int(5).int(70).int(3).int(1);
         b.int(4).int(2).int(1);
         for (id, nodes) in TETS {
             b.int(id).int(8);
@@ -201,6 +220,14 @@ fn a_refusal_names_the_place_and_the_remedy() {
         (format!("{HEAD_2}$Nodes\n1\n1 0 0 z\n$EndNodes"), "m.msh:6: z of a node is not a number: `z`"),
         (format!("{HEAD_2}$Nodes\n1\n1 0 0 0\n2 0 0 0\n$EndNodes\n"), "m.msh:7: expected $EndNodes, found `2`"),
         (format!("{HEAD_2}$Nodes\n2\n1 0 0 0\n1 0 0 1\n$EndNodes\n"), "node 1 comes twice with different coordinates"),
+        (
+            format!("{HEAD_2}$ParametricNodes\n1\n1 0 0 0 4 1\n$EndParametricNodes\n"),
+            "m.msh:6: an entity dimension must be 0 to 3, found 4",
+        ),
+        (
+            format!("{HEAD_2}$ParametricNodes\n1\n1 0 0 0 2 1 0.5\n$EndParametricNodes\n"),
+            "m.msh:7: a parametric coordinate is not a number: `$EndParametricNodes`",
+        ),
         (format!("{nodes}$Nodes\n1\n1 0 0 9\n$EndNodes\n"), "node 1 comes twice with different coordinates"),
         (format!("{nodes}{HEAD_4}"), "m.msh:10: a second $MeshFormat that differs from the first"),
         (nodes.clone() + &"$Nodes\n0\n$EndNodes\n".repeat(200), "the mesh is repeated more than 100 times"),
@@ -251,7 +278,7 @@ proptest::proptest! {
 
     #[test]
     fn no_damage_panics(case in fixture::damage()) {
-        for text in [ascii_2() + VIEWS, ascii_4() + VIEWS] {
+        for text in [ascii_2() + VIEWS, parametric_2() + VIEWS, ascii_4() + VIEWS] {
             let _ = read_msh(&Source::from_bytes("m.msh", case.apply(text.as_bytes())));
         }
         for name in ["gmsh22_bin.msh.gz", "gmsh41_bin.msh.gz"] {

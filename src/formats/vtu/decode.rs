@@ -49,7 +49,8 @@ impl<'a> Decoder<'a> {
     /// A decoder for `document`.
     #[must_use]
     pub(super) fn new(source: &'a Source, document: &'a Document<'a>) -> Self {
-        Self { source, document, unclaimed: source.bytes().len() }
+        let end = document.appended.map_or(0, |appended| appended.at + appended.bytes.len());
+        Self { source, document, unclaimed: source.bytes().len().max(end) }
     }
 
     /// The type of `array`; `None` for one that this program does not know (String, Bit).
@@ -136,8 +137,8 @@ impl<'a> Decoder<'a> {
                 format!("array '{}' is appended, but the file ends before its appended data", shown(&array.name)),
             ));
         };
-        let rest = usize::try_from(offset).ok().and_then(|offset| appended.bytes.get(offset..));
-        let rest = rest.ok_or_else(|| {
+        let rest = usize::try_from(offset).ok().and_then(|offset| Some((offset, appended.bytes.get(offset..)?)));
+        let (offset, rest) = rest.ok_or_else(|| {
             let left = appended.bytes.len();
             let name = shown(&array.name);
             self.error(
@@ -145,7 +146,7 @@ impl<'a> Decoder<'a> {
                 format!("array '{name}' starts at offset {offset} of {left} appended bytes: the file is cut off"),
             )
         })?;
-        let start = place_in(self.source, rest).unwrap_or(0);
+        let start = appended.at + offset;
         let origin = Origin::Binary(start);
         let stream = if appended.base64 { Stream::Base64(rest.trim_ascii_end()) } else { Stream::Raw(rest) };
         let fail = |why: Why| why.at(self.source, origin, &array.name);

@@ -4,28 +4,43 @@
 //! The format: <https://docs.vtk.org/en/latest/vtk_file_formats/vtkxml_file_format.html>.
 
 mod decode;
+mod encoding;
 mod write;
 mod xml;
 
 pub use write::{OutField, OutValues, write_vtu};
 
 use self::decode::Decoder;
+use self::encoding::{Cut, Tail, Text};
 use self::xml::{DataArray, Piece, Section};
 use super::ascii::shown;
 use super::assemble::{Assembly, NamedArray, RawPiece, Topology};
 use super::mesh::Mesh;
 use super::numbers::{Bytes, NumberType, Origin, RawArray};
 use super::source::Source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Reads a `.vtu` file. Cells without a stress model are skipped with a warning when they are points, curves or surfaces.
-/// Several pieces become one mesh, their points one after the other. Arrays of strings and `<FieldData>` are ignored.
+/// Several pieces become one mesh, their points one after the other. Arrays of strings and `<FieldData>` are ignored. The
+/// text is UTF-8, or Latin-1 where the file says so.
 ///
 /// # Errors
 /// [`Input`](crate::error::Error::Input) with line or byte for everything that is broken;
 /// [`Resource`](crate::error::Error::Resource) when memory does not suffice.
 pub fn read_vtu(source: &Source) -> Result<Mesh> {
-    let document = xml::parse(source)?;
+    let Cut { text, tail } = encoding::cut(source)?;
+    match text {
+        Text::Plain(text) => read(source, text, tail),
+        Text::Recoded(copy) => {
+            let text = std::str::from_utf8(copy.bytes()).map_err(|error| Error::Internal(error.to_string()))?;
+            read(&copy, text, tail)
+        }
+    }
+}
+
+/// Reads `text`, which lies in `source`, and what is appended to it.
+fn read(source: &Source, text: &str, tail: Option<Tail<'_>>) -> Result<Mesh> {
+    let document = xml::parse(source, text, tail)?;
     let mut decoder = Decoder::new(source, &document);
     let mut assembly = Assembly::new(source);
     for piece in &document.pieces {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
+use super::encoding::Tail;
 use crate::error::{Error, Place, Result};
 use crate::formats::ascii::{place_in, shown};
 use crate::formats::source::Source;
@@ -14,6 +15,8 @@ use crate::formats::source::Source;
 pub(super) struct Appended<'a> {
     /// The bytes after the underscore, the closing tags left out.
     pub bytes: &'a [u8],
+    /// Where they begin in the file.
+    pub at: usize,
     /// Whether they are base64 text (else raw).
     pub base64: bool,
 }
@@ -121,13 +124,13 @@ enum Element {
     Other,
 }
 
-/// Takes the file apart.
+/// Takes the file apart: `text`, which lies in `source`, and what is appended.
 ///
 /// # Errors
 /// [`Error::Input`] with the line: no XML, not an UnstructuredGrid, cut off, unknown byte order, header type, compressor
 /// or encoding.
-pub(super) fn parse(source: &Source) -> Result<Document<'_>> {
-    let (text, tail) = split(source)?;
+pub(super) fn parse<'a>(source: &'a Source, text: &'a str, tail: Option<Tail<'a>>) -> Result<Document<'a>> {
+    let begin = place_in(source, text.as_bytes()).unwrap_or(0);
     let mut parser = Parser {
         source,
         stack: Vec::new(),
@@ -136,7 +139,7 @@ pub(super) fn parse(source: &Source) -> Result<Document<'_>> {
     };
     let mut reader = Reader::from_str(text);
     loop {
-        let start = place_in(source, text.as_bytes()).unwrap_or(0) + reader.buffer_position() as usize;
+        let start = begin + reader.buffer_position() as usize;
         match reader.read_event() {
             Ok(Event::Start(tag)) => parser.open(&tag, start)?,
             Ok(Event::Empty(tag)) => {
@@ -163,7 +166,7 @@ pub(super) fn parse(source: &Source) -> Result<Document<'_>> {
         return Err(source.error(Place::Line(1), not_vtk(source)));
     }
     if let Some(tail) = tail {
-        parser.document.appended = Some(appended(source, tail)?);
+        parser.document.appended = Some(appended(source, begin + text.len(), tail)?);
     } else if let Some((_, at)) = parser.stack.last() {
         let why = format!(
             "the file ends early: the element opened on line {} is not closed; copy or write the file again",
@@ -351,35 +354,10 @@ impl Tag<'_> {
     }
 }
 
-/// Cuts the file before `<AppendedData`, whose content need not be XML: the text before it, and the rest.
-fn split(source: &Source) -> Result<(&str, Option<&[u8]>)> {
-    const TAG: &str = "<AppendedData";
-    let bytes = source.bytes();
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
-        return Err(source.error(Place::Byte(0), "is UTF-16 text; save it as UTF-8"));
-    }
-    let (text, broken) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let valid = &bytes[..error.valid_up_to()];
-            (std::str::from_utf8(valid).unwrap_or_default(), Some(error.valid_up_to()))
-        }
-    };
-    match (text.find(TAG), broken) {
-        (Some(cut), _) => Ok((&text[..cut], Some(&bytes[cut..]))),
-        (None, None) => Ok((text, None)),
-        (None, Some(at)) => {
-            let why = format!("holds bytes that are not UTF-8 text; {}", not_vtk(source));
-            Err(source
-                .error(Place::Byte((bytes.as_ptr() as usize - source.bytes().as_ptr() as usize + at) as u64), why))
-        }
-    }
-}
-
-/// Reads `<AppendedData encoding="..."> _` at the start of `tail`, and cuts the closing tags off its end.
-fn appended<'a>(source: &'a Source, tail: &'a [u8]) -> Result<Appended<'a>> {
-    let at = place_in(source, tail).unwrap_or(0);
+/// Reads `<AppendedData encoding="..."> _` at the start of `tail`, byte `at` of `source`, and cuts the closing tags off its
+/// end.
+fn appended<'a>(source: &'a Source, at: usize, tail: Tail<'a>) -> Result<Appended<'a>> {
+    let Tail { bytes: tail, at: start } = tail;
     let error = |why: &str| source.error(Place::line_of(source.bytes(), at), why.to_string());
     let close =
         tail.iter().position(|byte| *byte == b'>').ok_or_else(|| error("the file ends within <AppendedData"))?;
@@ -399,7 +377,8 @@ fn appended<'a>(source: &'a Source, tail: &'a [u8]) -> Result<Appended<'a>> {
     const CLOSING: &[u8] = b"</AppendedData";
     let last = data.len().saturating_sub(256);
     let end = data[last..].windows(CLOSING.len()).rposition(|window| window == CLOSING).map(|n| last + n);
-    Ok(Appended { bytes: &data[..end.unwrap_or(data.len())], base64 })
+    let at = start + (tail.len() - data.len());
+    Ok(Appended { bytes: &data[..end.unwrap_or(data.len())], at, base64 })
 }
 
 fn line_number(source: &Source, at: usize) -> u64 {
@@ -410,7 +389,7 @@ fn line_number(source: &Source, at: usize) -> u64 {
 }
 
 /// What a file without `<VTKFile>` might be.
-fn not_vtk(source: &Source) -> &'static str {
+pub(super) fn not_vtk(source: &Source) -> &'static str {
     if source.bytes().starts_with(b"# vtk DataFile") {
         "this is a legacy VTK file; rename it to .vtk"
     } else {

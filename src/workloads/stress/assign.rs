@@ -299,16 +299,18 @@ fn integration_of(
     if incompatible && fits(&Integration::Incompatible) {
         return Ok(Integration::Incompatible);
     }
-    [Integration::Full, Integration::Reduced].into_iter().find(fits).ok_or_else(|| {
-        let mut known: Vec<_> =
-            VARIANTS.iter().filter(|v| v.0 == kind).filter_map(|v| tables(v.0, v.1)).map(|t| t.ips).collect();
-        known.dedup();
+    // Incompatible has as many points as full: a count alone never asks for it.
+    let told_by_count = [Integration::Full, Integration::Reduced];
+    told_by_count.into_iter().find(fits).ok_or_else(|| {
+        let known = told_by_count.iter().filter_map(|&integration| {
+            tables(kind, integration).map(|t| format!("{} ({})", t.ips, integration.name()))
+        });
         Error::Model(format!(
             "{}: element {}: {count} integration points (n_ip) do not fit a {}; it comes with {}",
             mesh.source.display(),
             mesh.cell_label(cell),
             kind.name(),
-            known.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+            known.collect::<Vec<_>>().join(" or ")
         ))
     })
 }

@@ -51,7 +51,8 @@ fn an_integration_that_fits_nothing_is_refused() {
     mesh.cell_fields.push(field("n_ip", 1, vec![8.0, 3.0, 8.0]));
     let error = refused(mesh, &steel());
     assert_eq!(error.exit_code(), 4);
-    assert!(error.to_string().contains("element 80"), "{error}");
+    assert!(error.to_string().contains("element 80: 3 integration"), "{error}");
+    assert!(error.to_string().ends_with("it comes with 8 (full) or 1 (reduced)"), "{error}");
 }
 
 #[test]
