@@ -392,13 +392,18 @@ pub fn settings(top: &ArgMatches, own: Option<&ArgMatches>) -> Result<Layers> {
     match top.get_one::<std::path::PathBuf>("config") {
         Some(path) => layers.file(path)?,
         None => {
-            if let Some(path) = config::user_file().filter(|path| path.exists()) {
+            // A file that somebody named must be there.
+            let named = std::env::var_os("HETERO_CONFIG").is_some_and(|path| !path.is_empty());
+            if let Some(path) = config::user_file().filter(|path| named || path.exists()) {
                 layers.file(&path)?;
             }
         }
     }
-    layers
-        .environment(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))))?;
+    // What is not UTF-8 is no value of a setting, and its replacement says so in the message.
+    layers.environment(
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))),
+    )?;
     if let Some(own) = own {
         // A command has only those that mean something to it.
         for flag in FLAGS {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::units;
 
 /// The built-in settings: every knob, with its unit and reason.
@@ -197,8 +197,10 @@ impl Layers {
     pub fn file(&mut self, path: &Path) -> Result<()> {
         let text = std::fs::read_to_string(path)
             .map_err(|e| Error::Usage(format!("{}: cannot read the settings: {e}", path.display())))?;
-        let table: toml::Table =
-            text.parse().map_err(|e| Error::Usage(format!("{}: not valid TOML: {e}", path.display())))?;
+        let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+            let place = e.span().map_or(Place::Whole, |span| Place::line_of(text.as_bytes(), span.start));
+            Error::Usage(format!("{}{place}: not valid TOML: {}", path.display(), one_line(e.message())))
+        })?;
         for (section, keys) in &table {
             let Some(keys) = keys.as_table() else {
                 return Err(Error::Usage(format!("{}: '{section}' is not a section", path.display())));
@@ -247,7 +249,7 @@ impl Layers {
         };
         match value {
             Some(value) => self.set(knob, value, origin),
-            None => Err(Error::Usage(format!("{origin}: '{text}' is not a {} for {knob}", default.type_str()))),
+            None => Err(Error::Usage(format!("{origin}: '{text}' is not {} for {knob}", kind(default)))),
         }
     }
 
@@ -262,9 +264,12 @@ impl Layers {
             (_, value) => value,
         };
         // See `any_u64`.
-        let large_seed = knob == "run.seed" && value.is_str();
+        let large_seed = knob == "run.seed" && value.as_str().is_some_and(|text| units::parse_count(text).is_ok());
+        if value.as_integer().is_some_and(|whole| whole < 0) {
+            return Err(Error::Usage(format!("{origin}: {knob} = {value} is not {}", kind(&slot.0))));
+        }
         if !large_seed && !slot.0.same_type(&value) {
-            return Err(Error::Usage(format!("{origin}: {knob} takes a {}, not {value}", slot.0.type_str())));
+            return Err(Error::Usage(format!("{origin}: {knob} takes {}, not {value}", kind(&slot.0))));
         }
         *slot = (value, origin);
         Ok(())
@@ -281,7 +286,8 @@ impl Layers {
             let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
             section.as_table_mut().expect("inserted as a table").insert(key.into(), value.clone());
         }
-        let config: Config = table.try_into().map_err(|e| Error::Usage(format!("settings: {e}")))?;
+        let config: Config =
+            table.try_into().map_err(|e| Error::Usage(format!("settings: {}", one_line(&e.to_string()))))?;
         config.check(self)?;
         Ok(config)
     }
@@ -343,8 +349,18 @@ impl Config {
                 return layers.refuse(knob, "between 0 and 86400 seconds");
             }
         }
+        for (knob, runs) in [("run.runs", self.run.runs), ("run.max_runs", self.run.max_runs)] {
+            // Each is kept, with its phases.
+            if runs > 1_000_000 {
+                return layers.refuse(knob, "at most 1000000");
+            }
+        }
         if self.run.min_runs == 0 || self.run.max_runs < self.run.min_runs {
-            return layers.refuse("run.min_runs", "between 1 and run.max_runs");
+            let set = |knob: &str| layers.values[knob].1 != Origin::Default;
+            return match self.run.min_runs > 0 && set("run.max_runs") && !set("run.min_runs") {
+                true => layers.refuse("run.max_runs", &format!("at least run.min_runs, {}", self.run.min_runs)),
+                false => layers.refuse("run.min_runs", "between 1 and run.max_runs"),
+            };
         }
         if self.cpu.threads > 4096 {
             return layers.refuse("cpu.threads", "at most 4096");
@@ -391,6 +407,21 @@ impl Config {
             device_timeout: self.gpu.timeout,
         }
     }
+}
+
+/// What a knob with this default takes, in words.
+fn kind(default: &toml::Value) -> &'static str {
+    match default {
+        toml::Value::Integer(_) => "a whole number from 0 to 2^64 - 1",
+        toml::Value::Float(_) => "a finite number",
+        toml::Value::Boolean(_) => "true or false",
+        _ => "a text",
+    }
+}
+
+/// A message of the TOML reader without its line ends.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Where the user's settings file is looked for: `$HETERO_CONFIG`, else `hetero/config.toml` in the system's place for

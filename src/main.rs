@@ -1,5 +1,6 @@
 //! The `hetero` program: parses the command line, runs the command, turns an error into its line and exit code.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -39,7 +40,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("hetero: {error}");
+            // Nobody may be there to read it; the exit code says it too.
+            let _ = writeln!(std::io::stderr(), "hetero: {error}");
             ExitCode::from(error.exit_code())
         }
     }
@@ -88,7 +90,10 @@ fn dispatch(matches: &ArgMatches) -> Result<()> {
             print(&run::devices(&settings, own.get_flag("json")))
         }
         ("list", own) if own.get_flag("json") => print(&report::list::json(WORKLOADS, BACKENDS)),
-        ("list", _) => print(&report::list::text(WORKLOADS, BACKENDS, run::style(false))),
+        ("list", _) => {
+            let settings = cli::settings(matches, None)?.config()?;
+            print(&report::list::text(WORKLOADS, BACKENDS, run::style(settings.report.ascii)))
+        }
         ("config", own) if own.get_flag("path") => {
             let path = config::user_file().map_or("none".into(), |path| path.display().to_string());
             print(&format!("{path}\n"))

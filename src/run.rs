@@ -14,6 +14,7 @@ use crate::exec::Control;
 use crate::job::{Job, Precision, Repeat, Step};
 use crate::machine::Machine;
 use crate::measure::ceilings::Host;
+use crate::measure::limit::Totals;
 use crate::measure::probe;
 use crate::measure::sampler;
 use crate::plan::policy::{AUTO, HYBRID};
@@ -86,7 +87,7 @@ pub fn warn(warnings: &[String], config: &Config) {
         return;
     }
     let style = Style::choose(std::io::stderr().is_terminal(), config.report.ascii, |name| std::env::var(name).ok());
-    eprint!("{}", report::table::warnings(warnings, style));
+    let _ = std::io::stderr().write_all(report::table::warnings(warnings, style).as_bytes());
 }
 
 /// The report in the form that the settings ask for.
@@ -145,7 +146,7 @@ pub fn compare(
     let mut host = Host::new(config.cpu.pin);
     let mut add = |row: Measured, rows: &mut Vec<Measured>| {
         rows.push(row);
-        measure_ceilings(rows, &mut host, config, control)
+        measure_ceilings(job, rows, &mut host, config, control)
     };
     // Those that were asked for come first: when one of them cannot run, nobody waits for a baseline to learn it.
     for id in &wanted {
@@ -203,14 +204,21 @@ const CEILINGS_FROM: f64 = 0.1;
 /// Measures what the machine can do for the rows that do not know it yet, so that the report can say how much of it each
 /// one reached. Called after each row and not once for all: on a shared host memory was seen to become twice as fast, or
 /// half as fast, while the next row ran.
-fn measure_ceilings(rows: &mut [Measured], host: &mut Host, config: &Config, control: &Control) -> Result<()> {
+fn measure_ceilings(
+    job: &dyn Job,
+    rows: &mut [Measured],
+    host: &mut Host,
+    config: &Config,
+    control: &Control,
+) -> Result<()> {
     let spent: f64 = rows.iter().flat_map(|row| &row.samples.phases).map(Phases::total).sum();
     if !config.run.limits || spent < CEILINGS_FROM {
         return Ok(());
     }
     for row in rows.iter_mut().filter(|row| row.ceilings.is_none()) {
         control.stage(&format!("{}: measuring what this machine can do", row.facts.id));
-        row.ceilings = Some(host.of(&row.facts)?);
+        let bytes = Totals::of(job, &job.steps(row.precision)?).bytes();
+        row.ceilings = Some(host.of(&row.facts, bytes)?);
         control.proceed()?;
     }
     Ok(())
@@ -243,7 +251,11 @@ pub fn predict(job: &dyn Job, id: &str, config: &Config, control: &Control) -> R
 /// [`Error::Usage`] for a name that is not there, or when there is none.
 pub fn names(list: &str) -> Result<Vec<String>> {
     let mut ids: Vec<String> = Vec::new();
-    for id in list.split(',').map(str::trim).filter(|id| !id.is_empty()) {
+    let named = || list.split(',').map(str::trim).filter(|id| !id.is_empty());
+    if let Some(alone) = named().find(|id| [AUTO, "all"].contains(id)).filter(|_| named().count() > 1) {
+        return Err(Error::Usage(format!("'{alone}' stands alone, not in a list: {list}")));
+    }
+    for id in named() {
         if id != HYBRID {
             backend::parse(id)?;
         }

@@ -168,7 +168,7 @@ fn measure(request: &Request, config: &Config, control: &Control) -> Result<(Inp
     let mut inputs = Inputs {
         workload: workload.name().into(),
         variant: variant.clone(),
-        command: std::env::args().collect(),
+        command: std::env::args_os().map(|text| text.to_string_lossy().into_owned()).collect(),
         seed: config.run.seed,
         machine: Machine::discover(),
         item: String::new(),

@@ -287,7 +287,7 @@ fn a_signal_ends_waiting_within_a_second() {
     ] {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin("hetero"))
             .args(args)
-            .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
+            .env("HETERO_CONFIG", "")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

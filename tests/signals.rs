@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 fn start(args: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("hetero"))
         .args(args)
-        .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
+        .env("HETERO_CONFIG", "")
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -91,7 +91,7 @@ fn a_signal_ends_a_calibration_and_the_old_profile_stays() {
     for delay in [300, 2500] {
         let mut child = Command::new(assert_cmd::cargo::cargo_bin("hetero"))
             .arg("calibrate")
-            .env("HETERO_CONFIG", "/nonexistent/hetero.toml")
+            .env("HETERO_CONFIG", "")
             .env("HETERO_CACHE", folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

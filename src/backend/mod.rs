@@ -228,7 +228,10 @@ pub fn parse(id: &str) -> Result<(&'static BackendEntry, Option<usize>)> {
         (Some(entry), Ok(index)) => Ok((entry, index)),
         _ => {
             let names: Vec<_> = BACKENDS.iter().map(|entry| entry.name).collect();
-            Err(Error::Usage(format!("there is no backend '{id}'; there are: {}, hybrid, auto, all", names.join(", "))))
+            Err(Error::Usage(format!(
+                "there is no backend '{id}'; there are: {} (and hybrid, auto and all for what runs)",
+                names.join(", ")
+            )))
         }
     }
 }

@@ -77,10 +77,15 @@ pub fn command(
             failed += 1;
             if failed <= TOLD {
                 // A progress bar is drawn anew after the line.
-                eprintln!("{}hetero: {}", if bar { "\r\x1b[2K" } else { "" }, told(wanted[result.index], error));
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "{}hetero: {}",
+                    if bar { "\r\x1b[2K" } else { "" },
+                    told(wanted[result.index], error)
+                );
             }
             if failed == TOLD + 1 {
-                eprintln!("hetero: further failures are in the report");
+                let _ = writeln!(std::io::stderr(), "hetero: further failures are in the report");
             }
         }
         results.push(result);
@@ -89,7 +94,11 @@ pub fn command(
     let wall = ran.inspect_err(|_| {
         let done = results.iter().filter(|result| result.written).count();
         let goes_on = if args.contains_id("output") { "; --skip-existing goes on from there" } else { "" };
-        eprintln!("hetero: {done} of {} cases were delivered before the end{goes_on}", wanted.len());
+        let _ = writeln!(
+            std::io::stderr(),
+            "hetero: {done} of {} cases were delivered before the end{goes_on}",
+            wanted.len()
+        );
     })?;
     let errors: Vec<Error> = results.iter().filter_map(|result| result.result.clone().err()).collect();
     if let Some(path) = args.get_one::<std::path::PathBuf>("trace") {
@@ -236,7 +245,7 @@ fn report_of(
     let batch = form::Batch::of(cases, config.io.readers, config.io.writers, wall);
     let inputs = report::Inputs {
         workload: workload.name().into(),
-        command: std::env::args().map(|text| shown(&text)).collect(),
+        command: std::env::args_os().map(|text| shown(&text.to_string_lossy())).collect(),
         seed: config.run.seed,
         machine: Machine::discover(),
         input,

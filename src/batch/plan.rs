@@ -140,7 +140,7 @@ fn writable(workload: &dyn Workload, args: &ArgMatches, output: Option<&Path>) -
     Err(Error::Usage(format!("{output}: {name} writes {known}, not '.{ending}'; change the ending of --output")))
 }
 
-/// Refuses to write over a file that the run reads.
+/// Refuses to write a file twice, or over one that the run reads.
 fn spared(workload: &dyn Workload, args: &ArgMatches) -> Result<()> {
     let mut reads: Vec<PathBuf> = Vec::new();
     for arg in workload.args().iter().filter(|arg| !workload.writes().contains(&arg.get_id().as_str())) {
@@ -155,6 +155,11 @@ fn spared(workload: &dyn Workload, args: &ArgMatches) -> Result<()> {
     }
     let trace = args.try_get_one::<PathBuf>("trace").ok().flatten().cloned();
     let writes: Vec<PathBuf> = workload.written(args).iter().chain(&trace).map(|file| plain(file)).collect();
+    if let Some(twice) =
+        (1..writes.len()).map(|at| &writes[at]).zip(0..).find(|(file, at)| writes[..=*at].contains(file))
+    {
+        return Err(Error::Usage(format!("two outputs would be written to {}", shown_path(twice.0))));
+    }
     match reads.iter().find(|file| writes.contains(&plain(file))) {
         Some(file) => Err(Error::Usage(format!(
             "the output would be written over {}, which is an input; write it elsewhere",
@@ -332,6 +337,7 @@ mod tests {
             assert!(error.exit_code() == 2 && error.to_string().contains("which is an input"), "{line}: {error}");
         }
         assert!(run("stress --mesh x.vtu -o y.vtu --trace t.json").is_ok());
+        assert!(run("pi -o y.json --trace ./y.json").unwrap_err().to_string().contains("two outputs"));
         let error = run("stress --mesh x.vtu -o y.csv.gz").unwrap_err();
         assert!(error.exit_code() == 2 && error.to_string().contains("not '.csv.gz'"), "{error}");
     }

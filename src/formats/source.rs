@@ -165,13 +165,24 @@ pub fn remove_unfinished() {
     }
 }
 
-/// Writes `path` through a temporary file beside it, which takes its name only when `write` succeeded.
+/// Writes `path` through a temporary file beside it, which takes its name only when `write` succeeded. A link is followed;
+/// a pipe, a terminal or another device is written to as it is.
 ///
 /// # Errors
 /// What `write` returns; [`Error::Resource`] when the disk refuses.
 pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let refused = |e: &std::io::Error| Error::io(path, "write", e);
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let target = match std::fs::metadata(path) {
+        Ok(known) if known.is_file() => std::fs::canonicalize(path).map_err(|e| refused(&e))?,
+        Ok(known) if !known.is_dir() => {
+            let device = std::fs::OpenOptions::new().write(true).open(path).map_err(|e| refused(&e))?;
+            let mut device = std::io::BufWriter::with_capacity(128 << 10, device);
+            write(&mut device)?;
+            return device.flush().map_err(|e| refused(&e));
+        }
+        _ => path.to_path_buf(),
+    };
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".hetero-");
     #[cfg(unix)]
@@ -187,7 +198,7 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>
     let mut file = std::io::BufWriter::with_capacity(128 << 10, file);
     let written = write(&mut file).and_then(|()| {
         let file = file.into_inner().map_err(|e| refused(e.error()))?;
-        file.persist(path).map_err(|e| refused(&e.error))?;
+        file.persist(&target).map_err(|e| refused(&e.error))?;
         Ok(())
     });
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| *path != unfinished);

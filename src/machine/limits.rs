@@ -57,9 +57,28 @@ const QUICK_BYTES: u64 = 192 << 20;
 /// # Errors
 /// [`crate::error::Error::Resource`] when three arrays larger than the last-level cache do not fit in memory.
 pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
+    let cache = topology::last_level_cache();
+    let bytes = if quick { (6 * cache).min(QUICK_BYTES) } else { (16 * cache).max(3 << 28) };
+    over(pool, simd, quick, bytes)
+}
+
+/// A quick measurement for work that goes over `bytes` again and again. Where that is more than half of the last-level cache
+/// and less than the six times that memory needs to show, the arrays are as large: what of them the caches keep from one
+/// pass to the next cannot be known otherwise.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_for(pool: &Pool, simd: Simd, bytes: u64) -> Result<Limits> {
+    let cache = topology::last_level_cache();
+    let usual = (6 * cache).min(QUICK_BYTES);
+    over(pool, simd, true, if (cache / 2..usual).contains(&bytes) { bytes } else { usual })
+}
+
+/// Measures with arrays of `bytes` in all.
+fn over(pool: &Pool, simd: Simd, quick: bool, bytes: u64) -> Result<Limits> {
     let cache_bytes = topology::last_level_cache();
-    let bytes = if quick { (6 * cache_bytes).min(QUICK_BYTES) } else { (16 * cache_bytes).max(3 << 28) };
-    let repeats = if quick { 3 } else { 9 };
+    // Short passes are disturbed more: as many as take as long.
+    let repeats = if quick { 3 * (QUICK_BYTES / bytes.max(1)).clamp(1, 10) as usize } else { 9 };
     let mut streams = Streams::new(pool, simd, bytes)?;
     let triad = best(repeats, || streams.triad(false));
     let triad_streaming = best(repeats, || streams.triad(true));
@@ -70,6 +89,7 @@ pub fn measure(pool: &Pool, simd: Simd, quick: bool) -> Result<Limits> {
     let cache_read = best(repeats, || streams.read_again(cache_bytes / 4, passes));
     drop(streams);
 
+    let repeats = if quick { 3 } else { 9 };
     let rounds = if quick { 100_000 } else { 2_000_000 };
     let rate = |operations: usize, work: &(dyn Fn(u64) + Sync)| {
         // Lanes that arrive late are left out, so what counts is the rounds that were done.

@@ -26,16 +26,16 @@ impl Host {
         Self { pin, profile: None }
     }
 
-    /// The ceilings of what computes for a backend, now: that many threads of the host, or all of them for a software
+    /// The ceilings of what computes for a backend, now, when a run goes over `bytes`: that many threads of the host, or all of them for a software
     /// adapter, which is the same silicon, measured in about 0.1 s. Of a GPU, whose memory and link are not the host's, what `hetero calibrate`
     /// found; nothing without.
     ///
     /// # Errors
     /// [`crate::error::Error::Resource`] when the arrays of the measurement do not fit in memory.
-    pub fn of(&mut self, facts: &BackendFacts) -> Result<Ceilings> {
+    pub fn of(&mut self, facts: &BackendFacts, bytes: f64) -> Result<Ceilings> {
         match &facts.adapter {
-            None => self.threads(facts.threads),
-            Some(adapter) if adapter.software => self.threads(0),
+            None => self.threads(facts.threads, bytes),
+            Some(adapter) if adapter.software => self.threads(0, bytes),
             Some(adapter) => {
                 let profile = self.profile.get_or_insert_with(|| match Found::load(&Key::of(&Machine::discover())) {
                     Found::Ours(profile) => Some(profile),
@@ -54,9 +54,9 @@ impl Host {
     }
 
     /// `threads` of the host; 0 for all it may use.
-    fn threads(&self, threads: usize) -> Result<Ceilings> {
+    fn threads(&self, threads: usize, bytes: f64) -> Result<Ceilings> {
         let pool = Pool::shared(threads, self.pin)?;
-        Ok(Ceilings::from(&limits::measure(&pool, Simd::detect(), true)?))
+        Ok(Ceilings::from(&limits::measure_for(&pool, Simd::detect(), bytes as u64)?))
     }
 }
 
@@ -67,7 +67,8 @@ impl From<&Limits> for Ceilings {
             write_bandwidth: Some(limits.write),
             // The better of the two: whether stores pass the caches is the kernel's choice, not the machine's.
             triad_bandwidth: Some(limits.triad.max(limits.triad_streaming)),
-            cache_bytes: Some(limits.cache_bytes as f64),
+            // Half of it: the rest is for what else runs, and for what a pass finds there although it is larger.
+            cache_bytes: Some(limits.cache_bytes as f64 / 2.0),
             cache_bandwidth: Some(limits.cache_read),
             flops_f64: Some(limits.flops_f64),
             flops_f32: Some(limits.flops_f32),
@@ -116,12 +117,12 @@ mod tests {
     fn the_host_is_measured_at_each_call_and_a_gpu_is_not_the_host() {
         let mut host = Host::new(true);
         let one = BackendFacts { adapter: None, ..facts(false) };
-        let first = host.of(&one).unwrap();
+        let first = host.of(&one, 1e9).unwrap();
         assert!(first.triad_bandwidth.unwrap() > 0.0);
-        assert_ne!(host.of(&one).unwrap(), first, "what was measured before says nothing about now");
+        assert_ne!(host.of(&one, 1e9).unwrap(), first, "what was measured before says nothing about now");
         host.profile = Some(None);
-        assert_eq!(host.of(&facts(false)).unwrap(), Ceilings::default());
-        assert!(host.of(&facts(true)).unwrap().flops_f32.unwrap() > 0.0);
+        assert_eq!(host.of(&facts(false), 1e9).unwrap(), Ceilings::default());
+        assert!(host.of(&facts(true), 4e7).unwrap().flops_f32.unwrap() > 0.0);
     }
 
     #[test]
@@ -147,7 +148,7 @@ mod tests {
             host.profile = Some(Some(Box::new(profile.clone())));
             let AdapterKey { name, kind, api, driver, software, .. } = key(driver);
             let adapter = Some(AdapterFacts { name, kind, api, driver, software });
-            host.of(&BackendFacts { adapter, ..facts(false) }).unwrap()
+            host.of(&BackendFacts { adapter, ..facts(false) }, 1e9).unwrap()
         };
         let expected = Ceilings {
             triad_bandwidth: Some(3e12),

@@ -49,7 +49,7 @@ pub struct Ceilings {
     pub write_bandwidth: Option<f64>,
     /// Bytes per second of a triad (two reads, one write) on main (device) memory.
     pub triad_bandwidth: Option<f64>,
-    /// Size in bytes of the last-level cache that all threads share.
+    /// Size in bytes of what surely fits in the last-level cache that all threads share.
     pub cache_bytes: Option<f64>,
     /// Bytes per second out of that cache.
     pub cache_bandwidth: Option<f64>,

@@ -44,7 +44,7 @@ pub(super) fn inputs(
     }
     Ok(report::Inputs {
         workload: name.into(),
-        command: std::env::args().map(|text| shown(&text)).collect(),
+        command: std::env::args_os().map(|text| shown(&text.to_string_lossy())).collect(),
         seed: config.run.seed,
         machine,
         input: job.input(),
