@@ -174,3 +174,30 @@ fn no_device_runs_it_and_the_reason_is_told() {
     assert_eq!(code, 5, "{stderr}");
     assert!(stderr.contains("dense eigenproblems stay on the CPU"), "{stderr}");
 }
+
+#[test]
+fn a_pencil_with_massless_freedoms_has_infinite_values_that_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let matrix = |name: &str, values: [f64; 9]| {
+        let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3, 3), }";
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16 + 1).to_le_bytes());
+        bytes.extend(format!("{header}\n").bytes());
+        values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+        std::fs::write(at(name), bytes).unwrap();
+    };
+    matrix("k.npy", [2.0, -1.0, 0.0, -1.0, 2.0, -1.0, 0.0, -1.0, 2.0]);
+    matrix("m.npy", [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    let (code, stdout, stderr) =
+        eigen(&["--batch", &at("k.npy"), "--pencil", &at("m.npy"), "-o", &at("e.npy"), "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["result"]["infinite"], 1);
+    // Without the third freedom, K = [2 -1; -1 3/2]: lambda^2 - 7/2 lambda + 2 = 0.
+    let exact = [(7.0 - 17f64.sqrt()) / 4.0, (7.0 + 17f64.sqrt()) / 4.0].map(|x| x.sqrt() / std::f64::consts::TAU);
+    let (_, mut found) = npy(Path::new(&at("e.npy")));
+    found.sort_by(f64::total_cmp);
+    assert!(found[2].is_infinite(), "{found:?}");
+    assert!(exact.iter().zip(&found).all(|(exact, found)| (found / exact - 1.0).abs() < 1e-12), "{found:?}");
+}

@@ -63,7 +63,7 @@ fn a_signal_ends_a_run_within_a_second_and_nothing_is_written() {
         "--sizes",
         "1e6,2e6",
         "--runs",
-        "1e9",
+        "1e6",
         "--backends",
         "cpu",
         "--html",

@@ -114,11 +114,36 @@ fn folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A link below `folder` that leads to one of the folders that it lies in. Looks into `left` folders at most.
+fn link_upwards(folder: &Path, above: &mut Vec<PathBuf>, left: &mut usize) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(folder).ok()?;
+    if above.contains(&real) {
+        return Some(folder.to_path_buf());
+    }
+    *left = left.checked_sub(1)?;
+    above.push(real);
+    let visible = |entry: &std::fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+    let inside = std::fs::read_dir(folder).ok().into_iter().flatten().flatten().filter(visible);
+    let found = inside.filter(|entry| entry.path().is_dir()).find_map(|entry| link_upwards(&entry.path(), above, left));
+    above.pop();
+    found
+}
+
 fn pattern(name: &Path, text: &str) -> Result<Vec<PathBuf>> {
     let options = glob::MatchOptions { require_literal_leading_dot: true, ..glob::MatchOptions::new() };
     let paths = glob::glob_with(text, options).map_err(|e| {
         Error::Usage(format!("{text}: not a pattern of file names: {} (character {})", e.msg, e.pos + 1))
     })?;
+    if text.contains("**") {
+        let fixed: PathBuf = name
+            .components()
+            .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+            .collect();
+        let folder = if fixed.as_os_str().is_empty() { Path::new(".") } else { &fixed };
+        if let Some(link) = link_upwards(folder, &mut Vec::new(), &mut { MOST }) {
+            return Err(Error::input(link, "is a link to a folder above it: '**' would go round in it without end"));
+        }
+    }
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|e| Error::io(e.path(), "read", e.error()))?;
@@ -253,5 +278,21 @@ mod tests {
             let folder = files(&["a.vtu"]);
             let _ = expand(&[folder.path().join(&name)], &["vtu"]);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_upwards_is_refused_before_it_is_followed_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("in");
+        std::fs::create_dir_all(inside.join("deep")).unwrap();
+        std::fs::write(inside.join("c1.npy"), b"x").unwrap();
+        std::os::unix::fs::symlink(inside.join("c1.npy"), inside.join("deep").join("c2.npy")).unwrap();
+        let pattern = inside.join("**").join("*.npy");
+        let all = || expand(&[pattern.clone()], &["npy"]);
+        assert_eq!(all().unwrap().inputs.len(), 2, "a link to a file is a file");
+        std::os::unix::fs::symlink(&inside, inside.join("deep").join("up")).unwrap();
+        let error = all().map(|all| all.inputs).unwrap_err();
+        assert!(error.exit_code() == 3 && error.to_string().contains("up: is a link to a folder above it"), "{error}");
     }
 }

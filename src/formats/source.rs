@@ -250,4 +250,29 @@ mod tests {
             "no file has this name; it is no ending that is read"
         );
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_pipes_written_to() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+        let write =
+            |path: &Path| write_whole(path, |out| out.write_all(b"new").map_err(|e| Error::io(path, "write", &e)));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&link).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"new");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let name = std::ffi::CString::new(pipe.as_os_str().as_encoded_bytes()).unwrap();
+        // SAFETY: a path that ends in a zero byte.
+        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        write(&pipe).unwrap();
+        assert_eq!(reader.join().unwrap(), b"new");
+        assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+    }
 }

@@ -373,15 +373,15 @@ impl Findings {
                 } else if exact {
                     deviation.is_finite() && is.to_bits() == should.to_bits()
                 } else {
-                    // A NaN or infinite bound allows nothing.
-                    bound.is_finite() && deviation <= bound
+                    // A NaN or infinite bound allows nothing but the very value.
+                    deviation == 0.0 || bound.is_finite() && deviation <= bound
                 };
                 self.values += 1;
                 extremes[c].add(deviation, should);
                 if self.worst.is_none_or(|(largest, _)| deviation > largest) {
                     self.worst = Some((deviation, bound));
                 }
-                if bound > 0.0 {
+                if bound > 0.0 && deviation > 0.0 {
                     self.bound_used = self.bound_used.max(deviation / bound);
                 }
                 if !right {

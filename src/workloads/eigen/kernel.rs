@@ -160,6 +160,11 @@ impl Kernel for Eigen<'_> {
         Class::Residual
     }
 
+    /// A singular M has infinite eigenvalues; the job's own check tells them from broken ones.
+    fn allows_nonfinite(&self) -> bool {
+        self.batch.is_pencil()
+    }
+
     fn columns(&self) -> Vec<ColumnSpec> {
         let order = self.batch.order;
         let column = |name, scalar, per_item| ColumnSpec { name, scalar, per_item };

@@ -52,7 +52,7 @@ pub(super) struct Counted {
 /// the lowest eigenvalue that is not zero: the shift when K is singular is a part of it.
 ///
 /// # Errors
-/// [`Error::Model`] when K is singular even when shifted, or the iteration does not converge; [`Error::Resource`] when
+/// [`Error::Model`] when K is singular even when shifted, K or M is indefinite, or the iteration does not converge; [`Error::Resource`] when
 /// memory does not suffice.
 pub(super) fn lowest(k: &Matrix, m: &Matrix, count: usize, scale: f64, seed: u64, pool: &Pool) -> Result<Lowest> {
     let mut width = BLOCK;
@@ -76,6 +76,7 @@ fn attempt(
     pool: &Pool,
 ) -> Result<Lowest> {
     let n = k.rows();
+    let mass = Mass::new(m)?;
     let (factor, shift) = match factor(k, pool) {
         Ok(factor) => (factor, 0.0),
         Err(Failure::Singular(_)) => {
@@ -85,7 +86,15 @@ fn attempt(
         }
         Err(Failure::Error(error)) => return Err(error),
     };
-    let found = pool.install(|| iterate(&factor, m, count, (width.min(n), seed)))?;
+    // A shift below zero leaves no eigenvalue below it but negative ones.
+    let negative = factor.negative_pivots();
+    if negative > 0 {
+        return Err(Error::Model(format!(
+            "the stiffness matrix is indefinite ({negative} negative eigenvalues): the lowest modes of the whole model are \
+             found for stable structures only; leave out --full-modes"
+        )));
+    }
+    let found = pool.install(|| iterate(&factor, mass, count, (width.min(n), seed)))?;
     drop(factor);
     let mut values: Vec<f64> = found.iter().map(|theta| 1.0 / theta + shift).collect();
     values.sort_unstable_by(f64::total_cmp);
@@ -150,6 +159,39 @@ fn combine(k: &Matrix, m: &Matrix, factor: f64) -> Result<Matrix> {
         .map_err(|(.., e)| Error::Internal(format!("bad compressed columns: {e}")))
 }
 
+/// The mass matrix as an inner product.
+#[derive(Clone, Copy)]
+struct Mass<'m> {
+    m: &'m Matrix,
+    /// Its largest entry.
+    largest: f64,
+}
+
+impl<'m> Mass<'m> {
+    fn new(m: &'m Matrix) -> Result<Self> {
+        let negative = m.outer_iterator().enumerate().find(|(j, column)| column.get(*j).is_some_and(|x| *x < 0.0));
+        if let Some((row, _)) = negative {
+            let why = format!("the mass matrix is indefinite: its diagonal is negative in row {}", row + 1);
+            return Err(Error::Model(why));
+        }
+        Ok(Self { m, largest: m.data().iter().fold(0.0, |most, x| x.abs().max(most)) })
+    }
+
+    fn times(self, x: &[f64]) -> Vec<f64> {
+        times(self.m, x)
+    }
+
+    /// `sqrt(x' M x)`, where `mx` is `M x`: 0 where roundoff makes it negative.
+    fn norm(self, x: &[f64], mx: &[f64]) -> Result<f64> {
+        let square = dot(x, mx);
+        if square < -1e-10 * self.largest * dot(x, x) {
+            let why = "the mass matrix is indefinite: there are motions of negative kinetic energy";
+            return Err(Error::Model(format!("{why}; the whole model has no frequencies")));
+        }
+        Ok(square.max(0.0).sqrt())
+    }
+}
+
 /// `M x` for symmetric M.
 fn times(m: &Matrix, x: &[f64]) -> Vec<f64> {
     let (starts, rows, data) = (m.indptr().into_raw_storage(), m.indices(), m.data());
@@ -195,24 +237,24 @@ impl Basis {
         all
     }
 
-    /// Appends `x`, orthogonalised before, scaled to norm 1; returns its norm. A vector that has (relative to `size`)
+    /// Appends `x`, orthogonalised before, scaled to norm 1. A vector that has (relative to `size`)
     /// nothing left in the inner product of M is not appended.
-    fn push(&mut self, mut x: Vec<f64>, m: &Matrix, size: f64) -> Option<f64> {
-        let mut mx = times(m, &x);
-        let norm = dot(&x, &mx).max(0.0).sqrt();
+    fn push(&mut self, mut x: Vec<f64>, mass: Mass<'_>, size: f64) -> Result<()> {
+        let mut mx = mass.times(&x);
+        let norm = mass.norm(&x, &mx)?;
         if norm.is_nan() || norm <= 1e-12 * size {
-            return None;
+            return Ok(());
         }
         x.par_iter_mut().chain(&mut mx).for_each(|x| *x /= norm);
         self.q.push(x);
         self.mq.push(mx);
-        Some(norm)
+        Ok(())
     }
 }
 
 /// The largest eigenvalues `theta` of `A^-1 M`, in descending order: at least `count` of them that have converged, and
 /// what else the basis gives.
-fn iterate(factor: &Factor, m: &Matrix, count: usize, (width, seed): (usize, u64)) -> Result<Vec<f64>> {
+fn iterate(factor: &Factor, mass: Mass<'_>, count: usize, (width, seed): (usize, u64)) -> Result<Vec<f64>> {
     let n = factor.order();
     let most = n.min(20 * count + 200 + 4 * width);
     let mut scratch = factor.scratch(width)?;
@@ -226,13 +268,13 @@ fn iterate(factor: &Factor, m: &Matrix, count: usize, (width, seed): (usize, u64
         basis.iter().for_each(|mq| block.extend_from_slice(mq));
         factor.solve(block, scratch);
     };
-    let start: Vec<Vec<f64>> = block.chunks(n).map(|x| times(m, x)).collect();
+    let start: Vec<Vec<f64>> = block.chunks(n).map(|x| mass.times(x)).collect();
     apply(&start, &mut block, &mut scratch);
     for x in block.chunks(n) {
         let mut x = x.to_vec();
-        let size = dot(&x, &times(m, &x)).max(0.0).sqrt();
+        let size = mass.norm(&x, &mass.times(&x))?;
         basis.orthogonalise(&mut x);
-        basis.push(x, m, size);
+        basis.push(x, mass, size)?;
     }
     if basis.q.is_empty() {
         return Err(Error::Model("the mass matrix is zero: there are no frequencies".into()));
@@ -251,14 +293,14 @@ fn iterate(factor: &Factor, m: &Matrix, count: usize, (width, seed): (usize, u64
             if x.iter().any(|x| !x.is_finite()) {
                 return Err(Error::Model("a solve of the whole model gave values that are not finite".into()));
             }
-            let size = dot(&x, &times(m, &x)).max(0.0).sqrt();
+            let size = mass.norm(&x, &mass.times(&x))?;
             let mut h = basis.orthogonalise(&mut x);
             h.truncate(last);
             columns.push(h);
             left.push((x, size));
         }
         // What is left of each vector: the norm of it bounds the residual of every Ritz pair.
-        let norms: Vec<f64> = left.iter().map(|(x, _)| dot(x, &times(m, x)).max(0.0).sqrt()).collect();
+        let norms = left.iter().map(|(x, _)| mass.norm(x, &mass.times(x))).collect::<Result<Vec<f64>>>()?;
         let dimension = columns.len();
         let complete = left.iter().zip(&norms).all(|((_, size), norm)| *norm <= 1e-12 * size) || dimension >= n;
         if complete || dimension >= due.min(most) {
@@ -283,7 +325,7 @@ fn iterate(factor: &Factor, m: &Matrix, count: usize, (width, seed): (usize, u64
         for (mut x, size) in left {
             // Against the vectors of its own block as well.
             basis.orthogonalise(&mut x);
-            basis.push(x, m, size);
+            basis.push(x, mass, size)?;
         }
         if basis.q.len() == first {
             return Err(Error::Model("the Lanczos iteration broke down".into()));
@@ -430,5 +472,27 @@ mod tests {
         // Rigid-body modes differ by roundoff only.
         assert_eq!(point(&[-1e-15, 1e-15], Some(2e-15), 0.1), None);
         assert_eq!(point(&[-1e-15, 1e-15], Some(1.0), 0.1).map(|(_, below)| below), Some(2));
+    }
+
+    #[test]
+    fn an_indefinite_model_is_refused() {
+        let pool = Pool::shared(2, true).unwrap();
+        let (k, m) = chain(40, false, &pool);
+        let all: Vec<u32> = (0..40).collect();
+        let refused = |k: &Matrix, m: &Matrix| match lowest(k, m, 3, 1e-2, 1, &pool) {
+            Err(Error::Model(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        let mut masses = vec![1.0; 40];
+        masses[7] = -1.0;
+        let negative = from_triplets((40, 40), &all, &all, &masses, &pool).unwrap();
+        assert!(refused(&k, &negative).contains("diagonal is negative in row 8"));
+        // A positive diagonal, and a pair of coupled masses of negative energy.
+        let (rows, columns) = ([&all[..], &[7, 8]].concat(), [&all[..], &[8, 7]].concat());
+        let coupled = from_triplets((40, 40), &rows, &columns, &[&[1.0; 40][..], &[1.5, 1.5]].concat(), &pool).unwrap();
+        assert!(refused(&k, &coupled).contains("negative kinetic energy"));
+        let buckled = combine(&k, &m, -0.05).unwrap();
+        assert!(refused(&buckled, &m).contains("the stiffness matrix is indefinite"));
+        assert!(lowest(&k, &m, 3, 1e-2, 1, &pool).is_ok());
     }
 }
