@@ -289,7 +289,7 @@ mod tests {
         std::fs::write(inside.join("c1.npy"), b"x").unwrap();
         std::os::unix::fs::symlink(inside.join("c1.npy"), inside.join("deep").join("c2.npy")).unwrap();
         let pattern = inside.join("**").join("*.npy");
-        let all = || expand(&[pattern.clone()], &["npy"]);
+        let all = || expand(std::slice::from_ref(&pattern), &["npy"]);
         assert_eq!(all().unwrap().inputs.len(), 2, "a link to a file is a file");
         std::os::unix::fs::symlink(&inside, inside.join("deep").join("up")).unwrap();
         let error = all().map(|all| all.inputs).unwrap_err();

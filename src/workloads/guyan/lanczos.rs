@@ -90,7 +90,7 @@ fn attempt(
     let negative = factor.negative_pivots();
     if negative > 0 {
         return Err(Error::Model(format!(
-            "the stiffness matrix is indefinite ({negative} negative eigenvalues): the lowest modes of the whole model are \
+            "the stiffness matrix is indefinite (negative eigenvalues: {negative}): the lowest modes of the whole model are \
              found for stable structures only; leave out --full-modes"
         )));
     }
