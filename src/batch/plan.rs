@@ -155,10 +155,8 @@ fn spared(workload: &dyn Workload, args: &ArgMatches) -> Result<()> {
     }
     let trace = args.try_get_one::<PathBuf>("trace").ok().flatten().cloned();
     let writes: Vec<PathBuf> = workload.written(args).iter().chain(&trace).map(|file| plain(file)).collect();
-    if let Some(twice) =
-        (1..writes.len()).map(|at| &writes[at]).zip(0..).find(|(file, at)| writes[..=*at].contains(file))
-    {
-        return Err(Error::Usage(format!("two outputs would be written to {}", shown_path(twice.0))));
+    if let Some((_, twice)) = writes.iter().enumerate().find(|(at, file)| writes[..*at].contains(file)) {
+        return Err(Error::Usage(format!("two outputs would be written to {}", shown_path(twice))));
     }
     match reads.iter().find(|file| writes.contains(&plain(file))) {
         Some(file) => Err(Error::Usage(format!(
